@@ -40,7 +40,9 @@ def _sentence(error: ValidationError, cls: type, at: str) -> str:
     if first["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
         known = sorted(field.name for field in dataclasses.fields(cls) if field.init)
         word = str(first["loc"][-1])
-        return f"`{place}` is not a known key.{did_you_mean(word, known)} Known: {listed(known, 40)}."
+        return (
+            f"`{place}` is not a known key.{did_you_mean(word, known)} Known: {listed(known, 40)}."
+        )
     if first["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return f"`{place}` is missing: {cls.__name__.lower()} cannot do without it."
     cause = first.get("ctx", {}).get("error")

@@ -1,0 +1,179 @@
+"""What `check` says of a project before anything is trained. Starts without torch."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from allrounder.encoders.vocabulary import Vocabulary
+from allrounder.evaluation.table import aligned
+from allrounder.plan import Plan
+from allrounder.records import SPLITS, DataReport, Records, inspect, load
+
+SAMPLE = 5_000
+"""Texts of each input that are tokenized to see how far they are from the vocabulary."""
+
+FEW = 30
+"""Labels of a task in a split below which its scores say little."""
+
+
+@dataclass(kw_only=True)
+class CheckReport:
+    """What was found: the data, the vocabulary of each input, and what is worth a thought."""
+
+    data: DataReport
+    vocabulary: dict[str, Vocabulary]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            **self.data.to_dict(),
+            "vocabulary": {n: dataclasses.asdict(found) for n, found in self.vocabulary.items()},
+            "advice": self.advice,
+        }
+
+    @property
+    def advice(self) -> list[str]:
+        """Plain sentences on what is worth a thought, gravest first."""
+        return [*_leaks(self.data), *_labels(self.data), *_texts(self.vocabulary)]
+
+    def __str__(self) -> str:
+        parts = [_coverage(self.data), _label_table(self.data), _text_table(self)]
+        advice = "\n".join(f"- {line}" for line in self.advice) or "Nothing looks wrong."
+        return "\n\n".join([part for part in parts if part] + [advice])
+
+
+def load_records(plan: Plan, *, trains: bool = True) -> Records:
+    """Read the sources of a plan into one table on disk.
+
+    Args:
+        plan: the plan.
+        trains: whether every task must have labels, and every split records.
+    """
+    return load(
+        plan.sources,
+        fields=plan.fields,
+        columns=plan.columns(),
+        folder=plan.folder,
+        cache=plan.cache / "records",
+        trains=trains,
+    )
+
+
+def check(plan: Plan) -> CheckReport:
+    """Read every source and look at what is there; nothing is trained."""
+    inputs = plan.located()
+    records = load_records(plan)
+    found = {}
+    for name, encoder in inputs.items():
+        text = _sample(records, (encoder.fields or [name])[0])
+        if (vocabulary := encoder.vocabulary(text)) is not None:
+            found[name] = vocabulary
+    return CheckReport(data=inspect(records, plan.columns()), vocabulary=found)
+
+
+def _sample(records: Records, field: str) -> list[str]:
+    """Return texts spread evenly over all records, so that every source is seen."""
+    known = np.flatnonzero(np.asarray(records.texts(field).is_valid()))
+    every = max(1, len(known) // SAMPLE)
+    return records.take(field, known[::every][:SAMPLE])
+
+
+def _coverage(data: DataReport) -> str:
+    """Return the coverage matrix: records, and labels per task, by source and split."""
+    tasks = list(dict.fromkeys(task for row in data.coverage for task in row.labels))
+    head = ["source", "split", "records", *tasks]
+    rows = [
+        [row.source, split, f"{row.records[split]:,}",
+         *(_count(row.labels.get(task, {}).get(split, 0)) for task in tasks)]
+        for row in data.coverage
+        for split in SPLITS
+        if row.records[split]
+    ]  # fmt: skip
+    return aligned([head, *rows], left=2)
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n else "·"
+
+
+def _label_table(data: DataReport) -> str:
+    rows = [[task, _spread(task, data)] for task in data.labels]
+    rows += [
+        [task, f"{n.n:,} numbers from {n.min:g} to {n.max:g}, mean {n.mean:.3g}"]
+        for task, n in data.numbers.items()
+    ]
+    return aligned([["task", "labels"], *rows], left=2)
+
+
+def _spread(task: str, data: DataReport) -> str:
+    counts = list(data.labels[task].items())
+    shown = ", ".join(f"{label} {n:,}" for label, n in counts[:8])
+    return shown + (f", … ({data.num_labels[task] - 8} more)" if len(counts) > 8 else "")
+
+
+def _text_table(report: CheckReport) -> str:
+    head = ["text", "characters: median", "95 %", "longest"]
+    rows = [
+        [field, f"{n.median:,.0f}", f"{n.p95:,.0f}", f"{n.max:,.0f}"]
+        for field, n in report.data.lengths.items()
+    ]
+    tables = [aligned([head, *rows], left=1)] if rows else []
+    head = ["input", "tokens a word", "unknown", "in 4 or more", "longest", "cut"]
+    rows = [
+        [name, f"{v.pieces:.2f}", f"{v.unknown:.2%}", f"{v.long_split:.2%}", f"{v.longest:,}",
+         f"{v.cut:.1%}"]
+        for name, v in report.vocabulary.items()
+    ]  # fmt: skip
+    tables += [aligned([head, *rows], left=1)] if rows else []
+    return "\n\n".join(tables)
+
+
+def _leaks(data: DataReport) -> Iterator[str]:
+    if data.leaks.n:
+        first, second = data.leaks.examples[0]
+        yield (
+            f"{data.leaks.n:,} texts stand in more than one split, such as {first} and {second}: "
+            "scores will look better than they are. Leave `id` out, so that equal texts share a "
+            "split, or split by group."
+        )
+    if data.duplicates.n:
+        yield f"{data.duplicates.n:,} records repeat the text of another one."
+
+
+def _labels(data: DataReport) -> Iterator[str]:
+    for task, found in data.conflicts.items():
+        first, second = found.examples[0]
+        yield (
+            f"{found.n:,} texts carry different labels for {task}, such as {first} and {second}."
+        )
+    for task, groups in data.variants.items():
+        names = ", ".join(" = ".join(map(repr, group)) for group in groups[:3])
+        yield f"Labels of {task} that differ only in case or space: {names}. Make them one."
+    for task in dict.fromkeys(task for row in data.coverage for task in row.labels):
+        for split in SPLITS:
+            n = sum(row.labels.get(task, {}).get(split, 0) for row in data.coverage)
+            if n < FEW:
+                yield f"{task} has {n} labels in {split}: too few to say much."
+
+
+def _texts(vocabulary: dict[str, Vocabulary]) -> Iterator[str]:
+    for name, found in vocabulary.items():
+        if found.cut:
+            yield (
+                f"{found.cut:.1%} of the texts of {name} are longer than {found.reach} tokens: "
+                "spans tasks read them in windows, other tasks their beginning."
+            )
+        if found.unknown > 0.01:
+            yield (
+                f"{found.unknown:.1%} of the tokens of {name} are unknown to its encoder: choose "
+                "one that reads this language."
+            )
+        if found.long_split > 0.05:
+            words = ", ".join(found.strange[:5])
+            yield (
+                f"{found.long_split:.1%} of the words of {name} fall into four tokens or more, "
+                f"such as {words}: the encoder has hardly met this kind of text."
+            )

@@ -1,0 +1,216 @@
+"""The command line: every verb is a method of Project."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import allrounder
+from allrounder.errors import Error, ProjectError
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    from allrounder import catalogue, progress
+else:
+    catalogue, progress = lazy("allrounder.catalogue"), lazy("allrounder.progress")
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_STOPPED = 0, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; return its exit code.
+
+    0: done. 2: the project, the records or the run are not as they must be; the message says
+    where and what to do, and nothing was changed. 130: stopped by Ctrl+C.
+    """
+    arguments = parser().parse_args(argv)
+    try:
+        return arguments.verb(arguments) or EXIT_OK
+    except Error as error:
+        return _refuse(str(error), arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. Training goes on with: allrounder train --resume\n")
+        return EXIT_STOPPED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone, as `head` does
+        return EXIT_OK
+
+
+def _refuse(message: str, arguments: argparse.Namespace) -> int:
+    if getattr(arguments, "json", False):
+        sys.stdout.write(json.dumps({"error": message}, ensure_ascii=False) + "\n")
+    sys.stderr.write(f"allrounder: {message}\n")
+    return EXIT_BAD_INPUT
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="allrounder",
+        description="One language model, many jobs.",
+        epilog="Every verb is a method of allrounder.Project. Exit codes: 0 done, 2 bad input.",
+    )
+    verbs = top.add_subparsers(metavar="VERB", required=True)
+    _check(verbs)
+    _train(verbs)
+    _evaluate(verbs)
+    _predict(verbs)
+    _kinds(verbs)
+    return top
+
+
+def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text.split(".")[0].lower(), description=text)
+    verb.set_defaults(verb=run)
+    verb.add_argument("--json", action="store_true", help="print JSON for machines")
+    return verb
+
+
+def _project(verb: argparse.ArgumentParser, *, text: str) -> None:
+    verb.add_argument("project", help=text)
+    verb.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _sets(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
+        help="change one key of the project file, as in training.lr=1e-4",
+    )  # fmt: skip
+
+
+def _check(verbs: Any) -> None:
+    verb = _verb(verbs, "check", check, "Read every source and say what is there, untrained.")
+    _project(verb, text="project file")
+    _sets(verb)
+
+
+def _train(verbs: Any) -> None:
+    verb = _verb(verbs, "train", train, "Train one model for all tasks and judge it.")
+    _project(verb, text="project file")
+    _sets(verb)
+    verb.add_argument("--resume", action="store_true", help="go on with the interrupted run")
+
+
+def _evaluate(verbs: Any) -> None:
+    verb = _verb(verbs, "evaluate", evaluate, "Judge a run on labelled records.")
+    _project(verb, text="run folder, or project file for its latest run")
+    verb.add_argument("--split", default="test", choices=["train", "validation", "test"])
+    verb.add_argument("--data", help="judge on all records of this file instead")
+
+
+def _predict(verbs: Any) -> None:
+    verb = _verb(verbs, "predict", predict, "Answer every task for texts, files or a stream.")
+    _project(verb, text="run folder, or project file for its latest run")
+    verb.add_argument("text", nargs="*", help="texts to answer; none: JSON lines from stdin")
+    verb.add_argument("--data", help="a file of any source format to answer instead")
+    verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
+    verb.add_argument("--format", help="format of the input, where its suffix does not tell")
+    verb.add_argument(
+        "--map", action="append", default=[], metavar="COLUMN=FIELD",
+        help="read a field from a column of another name",
+    )  # fmt: skip
+
+
+def _kinds(verbs: Any) -> None:
+    verb = _verb(verbs, "kinds", kinds, "List every kind and its settings.")
+    verb.add_argument("family", nargs="?", help="only this family, such as tasks")
+
+
+def _load(arguments: argparse.Namespace, tell: Any) -> "allrounder.Project":
+    changes = getattr(arguments, "changes", [])
+    return allrounder.Project.load(arguments.project, changes=changes, tell=tell)
+
+
+def _print(thing: Any, arguments: argparse.Namespace) -> None:
+    text = json.dumps(thing.to_dict(), ensure_ascii=False) if arguments.json else str(thing)
+    sys.stdout.write(text + "\n")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Print what the sources hold."""
+    with progress.shown(arguments.quiet) as tell:
+        report = _load(arguments, tell).check()
+    _print(report, arguments)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train, then print the table of the report."""
+    with progress.shown(arguments.quiet) as tell:
+        project = _load(arguments, tell)
+        report = project.train(resume=arguments.resume)
+    _print(report, arguments)
+    if not arguments.json:
+        sys.stdout.write(f"\nReport: {_short(project.run.path / 'report.html')}\n")
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Print the table of the report."""
+    with progress.shown(arguments.quiet) as tell:
+        report = _load(arguments, tell).evaluate(split=arguments.split, data=arguments.data)
+    _print(report, arguments)
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Answer texts, a file, or JSON lines from stdin."""
+    renamed = dict(_pair(pair) for pair in arguments.map)
+    if arguments.text and arguments.data:
+        raise ProjectError("Give either texts or --data, not both.")
+    with progress.shown(arguments.quiet) as tell:
+        project = _load(arguments, tell)
+        if arguments.text:
+            _write_answers(project, arguments.text)
+            return
+        source = arguments.data or sys.stdin.buffer
+        options = {"format": arguments.format, "map": renamed}
+        if arguments.out:
+            count = project.predict_file(
+                source, arguments.out, **options,
+                progress=lambda done: tell("predict", done, 0, ""),
+            )  # fmt: skip
+            sys.stderr.write(f"{count:,} records answered: {arguments.out}\n")
+            return
+        for part, answers in project.predict_stream(source, **options):
+            for row, answer in zip(part.to_pylist(), answers, strict=True):
+                _write_line({**row, "answers": answer})
+
+
+def _write_answers(project: Any, texts: Sequence[str]) -> None:
+    fields = project.plan.fields
+    if len(fields) != 1:
+        raise ProjectError(
+            f"This model reads several fields ({', '.join(fields)}): give JSON lines on standard "
+            "input, or --data."
+        )
+    for answer in project.predict([{fields[0]: text} for text in texts]):
+        _write_line(answer)
+
+
+def _write_line(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, default=str) + "\n")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, field = text.partition("=")
+    if not equals:
+        raise ProjectError(f"--map {text!r}: expected COLUMN=FIELD.")
+    return column, field
+
+
+def kinds(arguments: argparse.Namespace) -> None:
+    """Print every kind with its settings."""
+    found = catalogue.kinds(arguments.family)
+    text = json.dumps(found, ensure_ascii=False) if arguments.json else catalogue.shown(found)
+    sys.stdout.write(text + "\n")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

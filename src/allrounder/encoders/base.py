@@ -1,0 +1,66 @@
+"""The encoder protocol."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from allrounder.encoders.tokens import Tokens
+from allrounder.encoders.vocabulary import Vocabulary
+from allrounder.kinds import Kind
+
+if TYPE_CHECKING:
+    from allrounder.encoders.modules import Encoding
+
+
+@dataclass(kw_only=True)
+class Encoder(Kind, ABC):
+    """How one input of a record becomes vectors.
+
+    An encoder is its settings. It turns raw values into tokens once (`prepare`), tokens into
+    tensors per batch (`collate`), and builds the torch module between tensors and features.
+    Everything down to `prepare` works without torch.
+
+    Args:
+        fields: the columns that the input reads, one or a pair; by default the input's own name.
+    """
+
+    fields: list[str] | None = None
+
+    def named(self, name: str) -> Self:
+        """Return the encoder with its columns filled in."""
+        return replace(self, fields=self.fields or [name])
+
+    def at(self, folder: Path) -> Self:
+        """Return the encoder with paths resolved against the folder of the project file."""
+        return self
+
+    @abstractmethod
+    def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Tokens:
+        """Return the tokens of every row; `values` holds one string array per field."""
+
+    @abstractmethod
+    def collate(self, tokens: Tokens, rows: Sequence[int], whole: Sequence[bool]) -> Any:
+        """Return the tensors of some rows; `whole` marks rows of which every token is wanted."""
+
+    @abstractmethod
+    def length(self, tokens: Tokens) -> Any:
+        """Return how many tokens of each row the module will read: an array of counts."""
+
+    @abstractmethod
+    def module(self) -> "Encoding":
+        """Build the module: what `collate` returns → `Features`."""
+
+    def vocabulary(self, texts: Sequence[str]) -> Vocabulary | None:
+        """Return how far `texts` are from the encoder's vocabulary, if it has one."""
+        return None
+
+    def save(self, folder: Path) -> None:
+        """Write what `module` and `prepare` need besides weights into `folder`."""
+
+    def saved(self, folder: Path) -> Self:
+        """Return the encoder as `save` left it in `folder`; weights come from the run."""
+        return self

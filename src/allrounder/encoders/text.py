@@ -1,0 +1,263 @@
+"""Text through a pretrained transformer encoder."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from tokenizers import Encoding as Encoded
+from tokenizers import Tokenizer
+
+from allrounder.encoders.base import Encoder
+from allrounder.encoders.locate import locate
+from allrounder.encoders.tokens import Tokens, tokenized
+from allrounder.encoders.vocabulary import Vocabulary, vocabulary
+from allrounder.errors import ProjectError
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    import transformers
+
+    from allrounder.encoders import batches, modules
+else:
+    transformers = lazy("transformers")
+    batches, modules = lazy("allrounder.encoders.batches"), lazy("allrounder.encoders.modules")
+
+
+@dataclass(kw_only=True)
+class Text(Encoder):
+    """One text, or a pair, through any Hugging Face encoder.
+
+    Args:
+        model: a folder, `package:NAME/FOLDER` inside an installed package, or a hub name.
+        tune: `frozen` (run once, features cached), `top:N` (the last N layers learn, the rest is
+            run once), `lora` (Hu et al. 2021), or `full`.
+        max_tokens: longer texts are cut; spans tasks read them in overlapping windows.
+        pool: how token states become one vector: their `mean`, or the first (`cls`).
+        prefix: what the model wants to see before every text, such as `query: `.
+        dropout: inside the encoder; 0 is faster, and heads have their own.
+        layer_decay: each layer learns at this factor of the rate of the layer above.
+        unfreeze: epochs after which the next lower layer starts to learn; 0 starts all at once.
+        lora_rank: rank of the updates of `tune: lora`.
+    """
+
+    model: str
+    tune: str = "full"
+    max_tokens: int = 128
+    pool: Literal["mean", "cls"] = "mean"
+    prefix: str = ""
+    dropout: float = 0.0
+    layer_decay: float = 1.0
+    unfreeze: float = 0.0
+    lora_rank: int = 8
+
+    def __post_init__(self) -> None:
+        top, _, count = self.tune.partition(":")
+        if self.tune not in {"frozen", "lora", "full"} and not (top == "top" and count.isdigit()):
+            raise ValueError(f"has `tune: {self.tune}`. Expected frozen, top:N, lora or full.")
+        if self.max_tokens < 8:
+            raise ValueError(f"has `max_tokens: {self.max_tokens}`. Expected 8 or more.")
+        if self.fields is not None and len(self.fields) not in (1, 2):
+            raise ValueError(f"reads one text or a pair. Got {len(self.fields)} `fields`.")
+
+    def at(self, folder: Path) -> Self:
+        """Return the encoder with `model` as the folder it lies in."""
+        return replace(self, model=str(locate(self.model, folder, at="inputs." + self._name)))
+
+    @property
+    def _name(self) -> str:
+        return (self.fields or ["text"])[0]
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the model, once `at` has found it."""
+        return Path(self.model)
+
+    @property
+    def num_top(self) -> int | None:
+        """How many of the last layers learn: None for all of them."""
+        if self.tune.startswith("top:"):
+            return int(self.tune[4:])
+        return 0 if self.tune == "frozen" else None
+
+    @property
+    def reach(self) -> int:
+        """The longest sequence read at once: `max_tokens`, or what the model allows if less."""
+        return min(self.max_tokens, _positions(self.model))
+
+    def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Tokens:
+        """Tokenize every row."""
+        mark = [_fingerprint(self.model), self.prefix, len(values) == 2 and self.reach]
+        return tokenized(values, self._tokenize, fingerprint=json.dumps(mark), cache=cache)
+
+    def _tokenize(self, columns: Sequence[pa.Array]) -> pa.RecordBatch:
+        texts = [column.to_pylist() for column in columns]
+        return self._pairs(*texts) if len(texts) == 2 else self._singles(texts[0])
+
+    def _singles(self, texts: list[str | None]) -> pa.RecordBatch:
+        tokenizer = read_tokenizer(self.model)
+        tokenizer.no_truncation()
+        known = [self.prefix + text for text in texts if text is not None]
+        encoded = iter(tokenizer.encode_batch(known, add_special_tokens=False))
+        rows = [None if text is None else next(encoded) for text in texts]
+        lengths = [0 if row is None else len(row) for row in rows]
+        spots = [
+            self._offsets(row, text) for row, text in zip(rows, texts, strict=True) if text and row
+        ]
+        return pa.record_batch(
+            {
+                "ids": _lists([row.ids for row in rows if row], lengths, pa.int32()),
+                "offsets": _lists(spots, [2 * n for n in lengths], pa.int32()),
+                "full": pa.array(lengths, pa.int32()),
+            }
+        )
+
+    def _offsets(self, row: Encoded, text: str) -> list[int]:
+        """Return start, end, start, end … in `text`, without the prefix and leading spaces."""
+        shift, flat = len(self.prefix), []
+        for start, end in row.offsets:
+            start, end = max(0, start - shift), max(0, end - shift)
+            while start < end and text[start].isspace():
+                start += 1
+            flat += (start, end)
+        return flat
+
+    def _pairs(self, left: list[str | None], right: list[str | None]) -> pa.RecordBatch:
+        tokenizer = read_tokenizer(self.model)
+        tokenizer.no_truncation()
+        whole = [a is not None and b is not None for a, b in zip(left, right, strict=True)]
+        known = [
+            (self.prefix + a, b)  # type: ignore[operator]
+            for a, b, both in zip(left, right, whole, strict=True)
+            if both
+        ]
+        encoded = tokenizer.encode_batch(known)
+        full = iter([len(row) for row in encoded])
+        tokenizer.enable_truncation(self.reach)
+        cut = [
+            r if len(r) <= self.reach else tokenizer.encode(*known[i])
+            for i, r in enumerate(encoded)
+        ]
+        tokenizer.no_truncation()
+        rows = iter(cut)
+        kept = [next(rows) if both else None for both in whole]
+        lengths = [0 if row is None else len(row) for row in kept]
+        return pa.record_batch(
+            {
+                "ids": _lists([row.ids for row in cut], lengths, pa.int32()),
+                "types": _lists([row.type_ids for row in cut], lengths, pa.uint8()),
+                "full": pa.array([next(full) if both else 0 for both in whole], pa.int32()),
+            }
+        )
+
+    def length(self, tokens: Tokens) -> np.ndarray:
+        """Return how many tokens of each row one pass reads, special ones included."""
+        extra = 0 if len(self.fields or []) == 2 else sum(map(len, specials(self.model)))
+        return np.where(tokens.lengths > 0, np.minimum(tokens.lengths + extra, self.reach), 0)
+
+    def collate(self, tokens: Tokens, rows: Sequence[int], whole: Sequence[bool]) -> Any:
+        """Return padded sequences; a row of which all is wanted may take several windows."""
+        if len(self.fields or []) == 2:
+            return batches.pairs(tokens, rows, pad=padding(self.model))
+        return batches.singles(
+            tokens,
+            rows,
+            whole,
+            reach=self.reach,
+            around=specials(self.model),
+            pad=padding(self.model),
+        )
+
+    def vocabulary(self, texts: Sequence[str]) -> Vocabulary:
+        """Return how the tokenizer takes `texts`."""
+        tokenizer = read_tokenizer(self.model)
+        tokenizer.no_truncation()
+        return vocabulary(tokenizer, texts, reach=self.reach)
+
+    def module(self) -> "modules.Encoding":
+        """Load the pretrained encoder."""
+        return modules.Transformer(self)
+
+    def save(self, folder: Path) -> None:
+        """Copy the configuration and the tokenizer of the model."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+            if (self.folder / name).exists():
+                shutil.copyfile(self.folder / name, folder / name)
+        if not (folder / "tokenizer.json").exists():
+            read_tokenizer(self.model).save(str(folder / "tokenizer.json"))
+        (folder / "allrounder.json").write_text('{"weights": "in the run"}\n')
+
+    def saved(self, folder: Path) -> Self:
+        """Return the encoder that reads configuration and tokenizer from `folder`."""
+        return replace(self, model=str(folder))
+
+
+def _lists(rows: list[Any], lengths: list[int], kind: pa.DataType) -> pa.ListArray:
+    flat = np.concatenate([np.asarray(row) for row in rows]) if rows else np.zeros(0)
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.astype(kind.to_pandas_dtype())))
+
+
+@lru_cache(maxsize=8)
+def read_tokenizer(folder: str) -> Tokenizer:
+    """Return the tokenizer that lies in a model's folder."""
+    path = Path(folder) / "tokenizer.json"
+    if path.exists():
+        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_padding()
+        return tokenizer
+    return _converted(folder)
+
+
+def _converted(folder: str) -> Tokenizer:
+    """Let transformers make a fast tokenizer out of older files such as vocab.txt."""
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, use_fast=True)
+        return tokenizer.backend_tokenizer
+    except Exception as error:  # transformers raises whatever its many converters raise
+        raise ProjectError(
+            f"{folder} holds no tokenizer that can be read: expected tokenizer.json ({error})."
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(folder: str) -> str:
+    return hashlib.blake2b(read_tokenizer(folder).to_str().encode(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def specials(folder: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the special tokens that the model wants before and after one text."""
+    encoded = read_tokenizer(folder).encode("a")
+    inner = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
+    if not inner:
+        return (), ()
+    return tuple(encoded.ids[: inner[0]]), tuple(encoded.ids[inner[-1] + 1 :])
+
+
+@lru_cache(maxsize=8)
+def _config(folder: str) -> dict[str, Any]:
+    path = Path(folder) / "config.json"
+    if not path.exists():
+        raise ProjectError(f"{folder} holds no config.json, so it is not a Hugging Face model.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def padding(folder: str) -> int:
+    """Return the token that fills up short sequences."""
+    return _config(folder).get("pad_token_id") or 0
+
+
+def _positions(folder: str) -> int:
+    """Return the longest sequence that the model's position table allows."""
+    config = _config(folder)
+    most = config.get("max_position_embeddings") or 1 << 20
+    # RoBERTa's table starts after the padding position.
+    return most - 2 if config.get("model_type") in {"roberta", "xlm-roberta", "camembert"} else most

@@ -1,0 +1,217 @@
+"""What an evaluation found, as plain data: it goes to JSON and back, to a terminal, to a page."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pydantic import TypeAdapter
+
+from allrounder.evaluation.table import aligned, number, signed
+
+
+@dataclass(kw_only=True)
+class Score:
+    """A value and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
+
+
+@dataclass(kw_only=True)
+class MetricReport:
+    """One metric of one task.
+
+    Args:
+        higher_is_better: whether a greater value is a better one.
+        after: the trained model.
+        before: the linear probe on the encoder as it was before fine-tuning.
+        baseline: a constant answer.
+        gain: what fine-tuning gained over the probe, from paired resamples; above zero is better.
+    """
+
+    higher_is_better: bool
+    after: Score
+    before: Score | None
+    baseline: Score
+    gain: Score | None
+
+
+@dataclass(kw_only=True)
+class LabelReport:
+    """How one label fares; `support` counts how often it is the truth."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(kw_only=True)
+class Confusion:
+    """How often each true label (row) got each answer (column)."""
+
+    labels: list[str]
+    counts: list[list[int]]
+
+
+@dataclass(kw_only=True)
+class Bin:
+    """Decisions of similar confidence: what they promised and how many were right."""
+
+    confidence: float
+    accuracy: float
+    count: int
+
+
+@dataclass(kw_only=True)
+class Calibration:
+    """Whether probabilities mean what they say; ECE is the expected calibration error."""
+
+    ece_before: float | None
+    ece_after: float
+    bins: list[Bin]
+
+
+@dataclass(kw_only=True)
+class Coverage:
+    """The share of truths inside the answered intervals, and the mean width of those."""
+
+    promised: float | None
+    observed: float
+    width: float
+
+
+@dataclass(kw_only=True)
+class WrongAnswer:
+    """One mistake worth reading. Offsets of spans count from the start of the clipped text."""
+
+    text: str
+    where: str
+    truth: Any
+    answer: Any
+    probability: float | None
+
+
+@dataclass(kw_only=True)
+class TaskReport:
+    """What was found about one task; a part that its kind does not have is empty or None."""
+
+    kind: str
+    num_records: int
+    resamples: int
+    decides: str
+    metrics: dict[str, MetricReport]
+    num_withheld: int = 0
+    per_label: list[LabelReport] = field(default_factory=list)
+    confusion: Confusion | None = None
+    calibration: Calibration | None = None
+    coverage: Coverage | None = None
+    scatter: list[list[float]] = field(default_factory=list)
+    errors: list[WrongAnswer] = field(default_factory=list)
+
+    @property
+    def deciding(self) -> MetricReport:
+        """The metric that decides which snapshot is best."""
+        return self.metrics[self.decides]
+
+
+@dataclass(kw_only=True)
+class Report:
+    """Everything one evaluation found, and how the model came to be.
+
+    Args:
+        tasks: what was found, per task.
+        history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
+        snapshots: per task best_step, best, shipped_step and shipped.
+        speed: counts and rates, such as train_tokens_per_second.
+        data: records per source and split, and coverage per source, task and split.
+        notes: plain sentences.
+        project: the resolved project file.
+        environment: versions and machine.
+        split: the split that was judged.
+        created: when, as text.
+    """
+
+    tasks: dict[str, TaskReport]
+    history: list[dict[str, Any]] = field(default_factory=list)
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    speed: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    project: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    split: str = "test"
+    created: str = ""
+
+    @property
+    def findings(self) -> list[str]:
+        """One sentence for each task that did not clearly gain, or does not beat a constant."""
+        return [line for name, task in self.tasks.items() for line in _findings(name, task)]
+
+    @property
+    def sentences(self) -> list[str]:
+        """The notes and the findings, each once."""
+        return list(dict.fromkeys([*self.notes, *self.findings]))
+
+    def __str__(self) -> str:
+        head = ["task", "metric", "baseline", "before", "after", "gain", "n"]
+        rows = [
+            [name, metric, *_cells(found), f"{task.num_records:,}"]
+            for name, task in self.tasks.items()
+            for metric, found in task.metrics.items()
+        ]
+        return "\n".join([aligned([head, *rows], left=2), *_listed(self.sentences)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON; `findings` are added for readers of the file."""
+        return {**dataclasses.asdict(self), "findings": self.findings}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Return the report that `to_dict` gave."""
+        fields = {name: value for name, value in data.items() if name != "findings"}
+        return TypeAdapter(cls).validate_python(fields)
+
+
+def _cells(found: MetricReport) -> list[str]:
+    before = number(found.before.value) if found.before else "–"
+    gain = "–"
+    if found.gain:
+        low, high = signed(found.gain.low), signed(found.gain.high)
+        gain = f"{signed(found.gain.value)} [{low}, {high}]"
+    return [number(found.baseline.value), before, str(found.after), gain]
+
+
+def _listed(sentences: list[str]) -> list[str]:
+    return ["", *(f"- {sentence}" for sentence in sentences)] if sentences else []
+
+
+def _findings(name: str, task: TaskReport) -> list[str]:
+    found, lines = task.deciding, []
+    after = number(found.after.value)
+    if found.before and found.gain and found.gain.value <= 0:
+        lines.append(
+            f"{name} does not beat its before-fine-tuning probe "
+            f"({task.decides} {after} against {number(found.before.value)})."
+        )
+    elif found.gain and found.gain.low <= 0:
+        lines.append(
+            f"{name} gains {signed(found.gain.value)} {task.decides} over its before-fine-tuning "
+            f"probe, which is within noise [{signed(found.gain.low)}, {signed(found.gain.high)}]."
+        )
+    if not _better(found):
+        lines.append(
+            f"{name} does not beat a constant answer "
+            f"({task.decides} {after} against {number(found.baseline.value)})."
+        )
+    return lines
+
+
+def _better(found: MetricReport) -> bool:
+    after, constant = found.after.value, found.baseline.value
+    return after > constant if found.higher_is_better else after < constant

@@ -1,0 +1,288 @@
+"""What the page shows, laid out: places on a scale, shares of a row, pieces of a text."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import Any
+
+from allrounder.evaluation import plots
+from allrounder.evaluation.report import (
+    Confusion,
+    LabelReport,
+    MetricReport,
+    Report,
+    Score,
+    TaskReport,
+    WrongAnswer,
+)
+
+CALM_LABELS = 6
+"""Up to so many columns, the names of labels stand upright."""
+NEAR_ZERO = 0.05
+"""What lies so little below zero is drawn at zero: the scale is not stretched for it."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The stretch of numbers that a row of marks is drawn on."""
+
+    low: float
+    high: float
+
+    def at(self, value: float) -> float:
+        """Return where `value` lies, in percent."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(100 * min(max(share, 0.0), 1.0), 2)
+
+    @property
+    def ticks(self) -> list[float]:
+        """The ends, and quarters between zero and the upper end."""
+        quarters = [self.high * i / 4 for i in range(5)]
+        return [self.low, *quarters] if self.low < 0 else quarters
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one task, ready to be drawn."""
+
+    name: str
+    found: MetricReport
+    scale: Scale
+    common: bool
+
+    @property
+    def verdict(self) -> str:
+        """Whether the gain is better, worse, within noise, or not known."""
+        gain = self.found.gain
+        if gain is None:
+            return "unknown"
+        if gain.low > 0:
+            return "better"
+        return "worse" if gain.high < 0 else "noise"
+
+    @property
+    def said(self) -> str:
+        """The row in words, for screen readers."""
+        before = f", before {self.found.before.value:.3f}" if self.found.before else ""
+        return f"baseline {self.found.baseline.value:.3f}{before}, after {self.found.after}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its title and what to look for."""
+
+    title: str
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the confusion matrix; `share` is its part of the row, in percent."""
+
+    count: int
+    share: int
+    right: bool
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of text between two borders of spans: what is true of it, what was said."""
+
+    text: str
+    style: str
+    tags: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One task on the page."""
+
+    name: str
+    anchor: str
+    task: TaskReport
+    rows: list[Row]
+    figures: list[Figure]
+
+    @property
+    def deciding(self) -> Row:
+        """The row of the metric that decides."""
+        return next(row for row in self.rows if row.name == self.task.decides)
+
+    @property
+    def labels(self) -> list[LabelReport]:
+        """The labels, weakest first."""
+        return sorted(self.task.per_label, key=lambda label: label.f1)
+
+    @property
+    def matrix(self) -> list[tuple[str, list[Cell]]]:
+        """The confusion matrix, row by row."""
+        return _matrix(self.task.confusion) if self.task.confusion else []
+
+    @property
+    def upright(self) -> bool:
+        """Whether the heads of the confusion matrix fit upright."""
+        return self.task.confusion is None or len(self.task.confusion.labels) <= CALM_LABELS
+
+
+def sections(report: Report) -> list[Section]:
+    """Return the tasks as they stand on the page."""
+    common = common_scale(report.tasks.values())
+    return [
+        Section(
+            name=name,
+            anchor=f"task-{at}",
+            task=task,
+            rows=[_row(metric, found, common) for metric, found in task.metrics.items()],
+            figures=_figures(report, name, task),
+        )
+        for at, (name, task) in enumerate(report.tasks.items(), start=1)
+    ]
+
+
+def common_scale(tasks: Iterable[TaskReport]) -> Scale:
+    """Return the scale of all metrics whose best value is 1."""
+    founds = [found for task in tasks for found in task.metrics.values() if _is_share(found)]
+    lows = [score.low for found in founds for score in _scores(found)]
+    lowest = max(min(lows, default=0.0), -1.0)
+    return Scale(0.0 if lowest > -NEAR_ZERO else floor(lowest * 4) / 4, 1.0)
+
+
+def _row(name: str, found: MetricReport, common: Scale) -> Row:
+    if _is_share(found):
+        return Row(name, found, common, common=True)
+    ends = [end for score in _scores(found) for end in (score.low, score.high)]
+    unit = 10 ** floor(_magnitude(max(map(abs, ends))))
+    low, high = min(0.0, floor(min(ends) / unit) * unit), ceil(max(ends) / unit) * unit
+    return Row(name, found, Scale(low, high if high > low else low + unit), common=False)
+
+
+def _magnitude(value: float) -> int:
+    return len(str(int(value))) - 1 if value >= 1 else -1
+
+
+def _is_share(found: MetricReport) -> bool:
+    return found.higher_is_better and all(score.high <= 1.0 for score in _scores(found))
+
+
+def _scores(found: MetricReport) -> list[Score]:
+    return [score for score in (found.after, found.before, found.baseline) if score]
+
+
+def _figures(report: Report, name: str, task: TaskReport) -> list[Figure]:
+    found = [_learning(report, name, task), _reliability(task), _scatter(task)]
+    return [figure for figure in found if figure]
+
+
+def _learning(report: Report, name: str, task: TaskReport) -> Figure | None:
+    snapshot = report.snapshots.get(name, {})
+    svg = plots.learning(report.history, name, task.decides, snapshot)
+    if svg is None:
+        return None
+    caption = f"Above: {task.decides} on validation records. Below: training loss."
+    if snapshot:
+        caption += (
+            f" The ring marks the best step ({snapshot['best_step']:,}), the full dot the step "
+            f"that was shipped ({snapshot['shipped_step']:,})."
+        )
+    return Figure("Learning", svg, caption)
+
+
+def _reliability(task: TaskReport) -> Figure | None:
+    found = task.calibration
+    if found is None:
+        return None
+    error = f"Expected calibration error {found.ece_after:.3f}"
+    if found.ece_before is not None:
+        error += f"; {found.ece_before:.3f} before calibration"
+    return Figure(
+        "Reliability",
+        plots.reliability(found),
+        f"{error}. On the dashed line, probabilities mean what they say; below it, the model is "
+        "too sure. Larger dots hold more answers.",
+    )
+
+
+def _scatter(task: TaskReport) -> Figure | None:
+    if not task.scatter:
+        return None
+    caption = "On the dashed line, the answer is the truth."
+    found = task.coverage
+    if found:
+        caption += (
+            " The band is the mean interval; "
+            f"{100 * found.observed:.1f} % of truths lie inside the interval of their answer"
+        )
+        promised = found.promised is not None
+        caption += f", {100 * found.promised:.0f} % were promised." if promised else "."
+    return Figure("Truth and answer", plots.scatter(task.scatter, found), caption)
+
+
+def _matrix(confusion: Confusion) -> list[tuple[str, list[Cell]]]:
+    return [
+        (label, [_cell(count, sum(row), at == right) for at, count in enumerate(row)])
+        for right, (label, row) in enumerate(zip(confusion.labels, confusion.counts, strict=True))
+    ]
+
+
+def _cell(count: int, total: int, right: bool) -> Cell:
+    return Cell(count, round(100 * count / total) if total else 0, right)
+
+
+def pieces(error: WrongAnswer) -> list[Piece]:
+    """Cut the text of a mistake at the borders of true and answered spans."""
+    spans = [*error.truth, *error.answer]
+    borders = {0, len(error.text)} | {s["start"] for s in spans} | {s["end"] for s in spans}
+    cuts = sorted(borders)
+    return [_piece(error, *cut) for cut in zip(cuts, cuts[1:], strict=False)]
+
+
+def _piece(error: WrongAnswer, start: int, end: int) -> Piece:
+    true = _covering(error.truth, start, end)
+    said = _covering(error.answer, start, end)
+    right = bool(true and said and _place(true) == _place(said))
+    style, tags = [], []
+    if said:
+        style.append("right" if right else "wrong")
+        if said["end"] == end:
+            tags.append(("right" if right else "wrong", said["label"]))
+    if true:
+        style.append("true")
+        if true["end"] == end and not right:
+            tags.append(("true", true["label"]))
+    return Piece(error.text[start:end], " ".join(style), tags)
+
+
+def _covering(spans: Sequence[dict[str, Any]], start: int, end: int) -> dict[str, Any] | None:
+    return next((s for s in spans if s["start"] <= start and end <= s["end"]), None)
+
+
+def _place(span: dict[str, Any]) -> tuple[int, int, str]:
+    return span["start"], span["end"], span["label"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records of one source per split: all of them, and those labelled for each task."""
+
+    source: str
+    rows: list[tuple[str, list[int]]]
+
+
+def data_counts(data: dict[str, Any]) -> tuple[list[str], list[Counts]]:
+    """Return the names of the splits, and the counts of each source."""
+    records, coverage = data.get("records") or {}, data.get("coverage") or {}
+    splits = list(dict.fromkeys(split for counts in records.values() for split in counts))
+    tables = [
+        Counts(
+            source,
+            [("records", _by_split(counts, splits))]
+            + [(task, _by_split(n, splits)) for task, n in (coverage.get(source) or {}).items()],
+        )
+        for source, counts in records.items()
+    ]
+    return splits, tables
+
+
+def _by_split(counts: dict[str, int], splits: list[str]) -> list[int]:
+    return [counts.get(split, 0) for split in splits]

@@ -1,0 +1,28 @@
+"""Concatenation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from allrounder.fusion.base import Fusion
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from allrounder.fusion import joining
+else:
+    joining = lazy("allrounder.fusion.joining")
+
+
+@dataclass(kw_only=True)
+class Concat(Fusion):
+    """The vectors end to end; a missing input is a learned vector."""
+
+    def module(self, widths: Mapping[str, int]) -> "nn.Module":
+        """Build the learned vectors."""
+        return joining.Concatenated(widths)
+
+    def width(self, widths: Mapping[str, int]) -> int:
+        """Return the sum of the widths."""
+        return sum(widths.values())

@@ -1,0 +1,20 @@
+"""Encoders, then fusion, then one head per task: the only place where they meet."""
+
+from allrounder.model.answering import Answerer, Scored, scored
+from allrounder.model.frozen import store_frozen
+from allrounder.model.network import Batch, Model
+from allrounder.model.prepared import Prepared, Targets
+from allrounder.model.saving import load_passes, save_model
+
+__all__ = [
+    "Answerer",
+    "Batch",
+    "Model",
+    "Prepared",
+    "Scored",
+    "Targets",
+    "load_passes",
+    "save_model",
+    "scored",
+    "store_frozen",
+]

@@ -1,0 +1,173 @@
+"""Records as the model reads them: tokens of every input, targets of every task."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from allrounder.encoders import Encoder, Tokens
+from allrounder.model.network import Batch, Given, Model
+from allrounder.tasks import Task
+
+Column = pa.Array | pa.ChunkedArray
+
+
+class Stored(Protocol):
+    """What a frozen encoder, or the frozen part of one, said of every row before."""
+
+    def given(self, rows: np.ndarray, present: Tensor, whole: np.ndarray) -> Given:
+        """Return the input of a batch without running the frozen part again."""
+        ...
+
+
+@dataclass
+class Targets:
+    """The labels of one task: row r has `values[place[r]]`, or none where `place[r]` is -1.
+
+    For a task that reads records `values` is a tensor of targets; for one that reads tokens it
+    is the column of labels, which a batch turns into tags.
+    """
+
+    place: np.ndarray
+    values: Any
+
+    @classmethod
+    def of(cls, task: Task, labels: pa.ChunkedArray) -> "Targets":
+        """Encode a column of labels."""
+        known = np.asarray(labels.is_valid())
+        place = np.where(known, np.cumsum(known) - 1, -1)
+        values = labels.drop_null()
+        if task.reads == "record":
+            values = task.encode(values.to_pylist())
+        return cls(place, values)
+
+    def known(self, rows: np.ndarray) -> np.ndarray:
+        """Return which of `rows` carry a label."""
+        return self.place[rows] >= 0
+
+    def labels(self, rows: np.ndarray) -> list[Any]:
+        """Return the labels of rows of a task that reads tokens."""
+        return self.values.take(pa.array(self.place[rows])).to_pylist()
+
+
+@dataclass
+class Prepared:
+    """The tokens of every input and the targets of every task.
+
+    Args:
+        model: the model that will read them.
+        texts: the columns by field.
+        tokens: the tokens by input.
+        targets: the targets by task; empty where there are only questions.
+        stored: by input, what its frozen part said.
+    """
+
+    model: Model
+    texts: dict[str, Column]
+    tokens: dict[str, Tokens]
+    targets: dict[str, Targets] = field(default_factory=dict)
+    stored: dict[str, Stored] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        texts: Mapping[str, Column],
+        labels: Mapping[str, pa.ChunkedArray] | None = None,
+        *,
+        cache: Path | None = None,
+    ) -> "Prepared":
+        """Tokenize every input and encode every label; tokens are cached in `cache`."""
+        columns = {
+            name: [texts[f] for f in encoder.fields or []] for name, encoder in model.inputs.items()
+        }
+        return cls(
+            model=model,
+            texts=dict(texts),
+            tokens={
+                name: encoder.prepare(columns[name], cache=cache)
+                for name, encoder in model.inputs.items()
+            },
+            targets={
+                name: Targets.of(model.tasks[name], column)
+                for name, column in (labels or {}).items()
+            },
+        )
+
+    def __len__(self) -> int:
+        return len(next(iter(self.tokens.values())))
+
+    def has(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Return which of `rows` have the input `name`."""
+        return self.tokens[name].lengths[rows] > 0
+
+    def lengths(self) -> np.ndarray:
+        """Return how many tokens the model reads of each row, over all inputs."""
+        parts = [encoder.length(self.tokens[name]) for name, encoder in self.model.inputs.items()]
+        return np.sum(parts, axis=0)
+
+    def asked(self, rows: np.ndarray, tasks: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return which of `rows` each task can be asked of: those that have what it reads."""
+        has = {name: self.has(name, rows) for name in self.model.inputs}
+        anything = np.any(list(has.values()), axis=0)
+        return {
+            name: has.get(self.model.reads(self.model.tasks[name]) or "", anything)
+            for name in tasks
+        }
+
+    def labeled(self, rows: np.ndarray, tasks: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return which of `rows` carry the label of each task and have what it reads."""
+        asked = self.asked(rows, tasks)
+        return {name: asked[name] & self.targets[name].known(rows) for name in asked}
+
+    def batch(
+        self, rows: np.ndarray, wanted: Mapping[str, np.ndarray], *, targets: bool = False
+    ) -> Batch:
+        """Return a batch of `rows` that asks each task of the rows where `wanted` is true."""
+        places = {name: np.flatnonzero(mask) for name, mask in wanted.items() if mask.any()}
+        return Batch(
+            num_records=len(rows),
+            inputs={
+                name: given
+                for name in self.model.inputs
+                if (given := self._given(name, rows, places)) is not None
+            },
+            places={name: self._moved(torch.from_numpy(at)) for name, at in places.items()},
+            targets={name: self._moved(self.target(name, rows[at])) for name, at in places.items()}
+            if targets
+            else {},
+        )
+
+    def _given(self, name: str, rows: np.ndarray, places: Mapping[str, np.ndarray]) -> Given | None:
+        present = np.flatnonzero(self.has(name, rows))
+        if not len(present):
+            return None
+        whole = np.zeros(len(rows), dtype=bool)
+        for task in self.model.reads_tokens(name):
+            whole[places.get(task, [])] = True
+        found, whole = torch.from_numpy(present), whole[present]
+        if name in self.stored:
+            return self.stored[name].given(rows[present], self._moved(found), whole)
+        return Given(self._moved(found), self.sequences(name, rows[present], whole))
+
+    def sequences(self, name: str, rows: Sequence[int] | np.ndarray, whole: np.ndarray) -> Any:
+        """Return the padded sequences of some rows of one input, on the model's device."""
+        encoder: Encoder = self.model.inputs[name]
+        return self._moved(encoder.collate(self.tokens[name], list(rows), whole.tolist()))
+
+    def _moved(self, thing: Any) -> Any:
+        return thing.to(self.model.device) if self.model.device.type != "cpu" else thing
+
+    def target(self, name: str, rows: np.ndarray) -> Tensor:
+        """Return the targets of one task for rows that carry its label."""
+        task, found = self.model.tasks[name], self.targets[name]
+        if task.reads == "record":
+            return found.values[torch.from_numpy(found.place[rows])]
+        tokens = self.tokens[self.model.reads(task) or ""]
+        offsets = [tokens.offsets(row) for row in rows]
+        return task.encode(found.labels(rows), offsets)  # type: ignore[call-arg]

@@ -1,0 +1,63 @@
+"""A trained model in a run folder, and back."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from allrounder.encoders import Encoder
+from allrounder.errors import RunError
+from allrounder.fusion import Fusion
+from allrounder.model.network import Model
+from allrounder.model.tensors import load_tensors, save_tensors
+from allrounder.tasks import Task
+
+MAIN = "model.safetensors"
+
+
+def save_model(folder: Path, model: Model, own: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write weights, and configuration and tokenizer of each encoder.
+
+    Args:
+        folder: the run folder.
+        model: the model whose snapshot answers most tasks.
+        own: by task, the weights of a snapshot of its own.
+    """
+    for name, encoder in model.inputs.items():
+        encoder.save(folder / "inputs" / name)
+    for name, weights in own.items():
+        save_tensors(folder / "snapshots" / f"{name}.safetensors", weights)
+    save_tensors(folder / MAIN, model.state_dict(), {"own": list(own)})
+
+
+def load_passes(
+    folder: Path,
+    inputs: Mapping[str, Encoder],
+    tasks: Mapping[str, Task],
+    fusion: Fusion | None,
+) -> list[tuple[Model, Sequence[str]]]:
+    """Return the model, and one more for each task that keeps a snapshot of its own.
+
+    Args:
+        folder: the run folder.
+        inputs: the encoders of the project.
+        tasks: the tasks, with all that was learned from labels.
+        fusion: how inputs are joined.
+    """
+    weights, about = load_tensors(folder / MAIN)
+    own = list((about or {}).get("own", []))
+    saved = {name: encoder.saved(folder / "inputs" / name) for name, encoder in inputs.items()}
+    passes: list[tuple[Model, Sequence[str]]] = []
+    for name in [None, *own]:
+        model = Model(saved, tasks, fusion=fusion)
+        extra = load_tensors(folder / "snapshots" / f"{name}.safetensors")[0] if name else {}
+        _fill(model, {**weights, **extra}, folder)
+        passes.append((model.eval(), [name] if name else [t for t in tasks if t not in own]))
+    return [(model, names) for model, names in passes if names]
+
+
+def _fill(model: Model, weights: Mapping[str, Tensor], folder: Path) -> None:
+    try:
+        model.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        raise RunError(f"The weights in {folder} do not fit its project file: {error}") from error

@@ -1,0 +1,255 @@
+"""The project file, read: every section as the objects it describes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from allrounder.encoders import ENCODERS, Encoder
+from allrounder.errors import ProjectError, did_you_mean, listed
+from allrounder.fusion import FUSIONS, Concat, Fusion
+from allrounder.kinds import build, dump
+from allrounder.records import Source
+from allrounder.tasks import TASKS, Task
+from allrounder.training.settings import Training
+
+SECTIONS = ("sources", "inputs", "fusion", "tasks", "training")
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What a project file says.
+
+    Args:
+        sources: where records come from.
+        inputs: an encoder per input.
+        tasks: the tasks by name.
+        fusion: how inputs are joined for tasks that read all of them.
+        training: how the model is trained.
+        folder: what relative paths are relative to.
+        name: the name of the project file.
+    """
+
+    sources: list[Source]
+    inputs: dict[str, Encoder]
+    tasks: dict[str, Task]
+    fusion: Fusion = field(default_factory=Concat)
+    training: Training = field(default_factory=Training)
+    folder: Path = field(default_factory=Path)
+    name: str = "project"
+
+    @property
+    def fields(self) -> list[str]:
+        """The text columns that the inputs read, each once."""
+        return list(
+            dict.fromkeys(f for encoder in self.inputs.values() for f in encoder.fields or [])
+        )
+
+    @property
+    def cache(self) -> Path:
+        """Where what can be computed again is kept."""
+        return self.folder / ".allrounder"
+
+    def located(self) -> dict[str, Encoder]:
+        """Return the encoders with their models found on disk."""
+        return {name: encoder.at(self.folder) for name, encoder in self.inputs.items()}
+
+    def columns(self) -> dict[str, "LabelColumn"]:
+        """Return what each task promises about its column of labels."""
+        return {name: LabelColumn(task, self._pointed(task)) for name, task in self.tasks.items()}
+
+    def _pointed(self, task: Task) -> str | None:
+        if task.reads != "tokens":
+            return None
+        return (self.inputs[self.reads(task) or ""].fields or [""])[0]
+
+    def reads(self, task: Task) -> str | None:
+        """Return the one input that a task reads, or None where it reads all of them."""
+        return task.of or (next(iter(self.inputs)) if len(self.inputs) == 1 else None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the project file with every default written out."""
+        return {section: dump(getattr(self, section)) for section in SECTIONS}
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """The column of one task, as `records.load` reads it."""
+
+    task: Task
+    of: str | None
+
+    @property
+    def type(self) -> Any:
+        """The Arrow type of a label."""
+        return self.task.type
+
+    def read(self, values: Any, texts: Any) -> Any:
+        """Turn raw values into labels."""
+        return self.task.read(values, texts)
+
+
+def read_plan(path: Path, changes: Sequence[str] = ()) -> Plan:
+    """Read a project file.
+
+    Args:
+        path: the YAML file.
+        changes: overrides such as `training.lr=1e-4`; values are YAML.
+    """
+    if not path.exists():
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        raise ProjectError(
+            f"There is no project file {str(path)!r}.{did_you_mean(path.name, near)} "
+            f"Project files in {str(path.parent)!r}: {listed(near)}. Write one with: allrounder init"
+        )
+    try:
+        sections = yaml.load(path.read_text(encoding="utf-8-sig"), _Strict)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} is not YAML: {_flat(error)}.") from None
+    if not isinstance(sections, dict):
+        raise ProjectError(f"{path} must hold sections such as {listed(SECTIONS)}.")
+    for change in changes:
+        _change(sections, change)
+    return make_plan(sections, folder=path.parent, name=path.stem)
+
+
+def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project") -> Plan:
+    """Return the plan that `sections`, as read from a project file, describe."""
+    _check_sections(sections)
+    plan = Plan(
+        sources=[
+            build(Source, spec, at=f"sources.{number}")
+            for number, spec in enumerate(_sequence(sections["sources"], "sources"))
+        ],
+        inputs=_inputs(sections["inputs"]),
+        tasks={
+            task: TASKS.build(spec, at=f"tasks.{task}")
+            for task, spec in _mapping(sections["tasks"], "tasks").items()
+        },
+        fusion=FUSIONS.build(sections.get("fusion") or "concat", at="fusion"),
+        training=build(Training, sections.get("training") or {}, at="training"),
+        folder=folder,
+        name=name,
+    )
+    _check_names(plan)
+    return plan
+
+
+def _inputs(section: Any) -> dict[str, Encoder]:
+    return {
+        name: ENCODERS.build(spec, at=f"inputs.{name}").named(name)
+        for name, spec in _mapping(section, "inputs").items()
+    }
+
+
+def _check_sections(sections: Mapping[str, Any]) -> None:
+    for name in sections:
+        if name not in SECTIONS:
+            hint = did_you_mean(str(name), SECTIONS)
+            raise ProjectError(
+                f"`{name}` is not a section of a project file.{hint} Known: {listed(SECTIONS)}."
+            )
+    for name in ("sources", "inputs", "tasks"):
+        if not sections.get(name):
+            raise ProjectError(f"The project file has no `{name}`, and cannot do without.")
+
+
+def _check_names(plan: Plan) -> None:
+    for section in ("inputs", "tasks"):
+        for name in getattr(plan, section):
+            if not str(name).isidentifier():
+                raise ProjectError(
+                    f"`{section}.{name}`: a name is letters, digits and _, and begins with a letter."
+                )
+    for name, task in plan.tasks.items():
+        if name in plan.fields:
+            raise ProjectError(f"`{name}` names both a task and a text column. Rename one of them.")
+        if task.of is not None and task.of not in plan.inputs:
+            hint = did_you_mean(task.of, plan.inputs)
+            raise ProjectError(
+                f"`tasks.{name}.of` is {task.of!r}, which is no input.{hint} "
+                f"Inputs: {listed(plan.inputs)}."
+            )
+        if task.metric is not None and task.metric not in task.metrics():
+            hint = did_you_mean(task.metric, task.metrics())
+            raise ProjectError(
+                f"`tasks.{name}.metric` is {task.metric!r}.{hint} Known: {listed(task.metrics())}."
+            )
+        _check_tokens(plan, name, task)
+
+
+def _check_tokens(plan: Plan, name: str, task: Task) -> None:
+    if task.reads != "tokens":
+        return
+    source = plan.reads(task)
+    if source is None or len(plan.inputs[source].fields or []) != 1:
+        raise ProjectError(
+            f"`tasks.{name}` marks stretches of one text: say which with `of: <input>`, an input "
+            f"that reads a single field. Inputs: {listed(plan.inputs)}."
+        )
+
+
+def _mapping(section: Any, at: str) -> dict[str, Any]:
+    if not isinstance(section, Mapping):
+        raise ProjectError(f"`{at}` must be a mapping of names to settings. Got {section!r}.")
+    return {str(name): spec for name, spec in section.items()}
+
+
+def _sequence(section: Any, at: str) -> list[Any]:
+    if isinstance(section, str | Mapping):
+        section = [section]
+    if not isinstance(section, list):
+        raise ProjectError(f"`{at}` must be a list. Got {section!r}.")
+    return [{"path": spec} if isinstance(spec, str) else spec for spec in section]
+
+
+def _change(sections: dict[str, Any], change: str) -> None:
+    """Apply one override such as `training.lr=1e-4`."""
+    place, equals, value = change.partition("=")
+    if not equals or not place:
+        raise ProjectError(f"--set {change!r}: expected a dotted place and a value, as in a.b=1.")
+    *way, last = place.split(".")
+    at: Any = sections
+    for step in way:
+        at = at[int(step)] if isinstance(at, list) and step.isdigit() else at.setdefault(step, {})
+        if isinstance(at, str):
+            raise ProjectError(f"--set {change!r}: `{step}` is a value, it has nothing inside.")
+    at[last] = _value(value)
+
+
+def _value(text: str) -> Any:
+    value = yaml.safe_load(text)
+    if isinstance(value, str):  # YAML 1.1 takes 1e-4 for a word
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+class _Strict(yaml.SafeLoader):
+    """YAML in which a key may stand once, and 1e-4 is a number."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.YAMLError(
+                    f"line {key.start_mark.line + 1} names the key {key.value!r} a second time"
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Strict.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def _flat(error: Exception) -> str:
+    return " ".join(str(error).split())

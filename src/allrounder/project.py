@@ -1,0 +1,172 @@
+"""The project: a thin front for everything below. No method here holds logic of its own."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, overload
+
+from allrounder.checking import CheckReport, check, load_records
+from allrounder.errors import RunError
+from allrounder.evaluation import Report
+from allrounder.lazy import lazy
+from allrounder.plan import Plan, make_plan, read_plan
+from allrounder.records import Source, inspect
+from allrounder.runs import Run, latest
+
+if TYPE_CHECKING:
+    from allrounder import judging, prediction, training
+else:
+    judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
+    training = lazy("allrounder.training")
+
+Tell = Callable[[str, float, float, str], None]
+
+
+def _silent(stage: str, done: float, total: float, word: str) -> None:
+    """Tell nobody."""
+
+
+class Project:
+    """One project file, and the runs trained from it.
+
+    Args:
+        plan: the project file, read.
+        run: the run that answers, where the project was loaded from a run folder.
+        tell: called as long work goes on: stage, how much is done, of how much, a word.
+    """
+
+    def __init__(self, plan: Plan, *, run: Run | None = None, tell: Tell = _silent) -> None:
+        self.plan = plan
+        self.tell = tell
+        self._run = run
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, changes: Sequence[str] = (), tell: Tell = _silent
+    ) -> "Project":
+        """Load a project file, or a run folder.
+
+        Args:
+            path: a YAML file, or the folder of a run.
+            changes: overrides of a project file, such as `training.lr=1e-4`.
+            tell: called as long work goes on.
+
+        Raises:
+            ProjectError: the file is not a project file.
+            RunError: the folder is not a run that this version can read.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            return cls(read_plan(path, changes), tell=tell)
+        run = Run.open(path)
+        folder = path / run.about.get("project_folder", ".")
+        return cls(make_plan(run.project(), folder=folder, name=path.name), run=run, tell=tell)
+
+    @property
+    def runs(self) -> Path:
+        """The folder in which runs are numbered."""
+        return self.plan.folder / "runs"
+
+    @property
+    def run(self) -> Run:
+        """The run that answers: the one loaded, or the latest complete one."""
+        return self._run or latest(self.runs)
+
+    def check(self) -> CheckReport:
+        """Read every source and look at what is there; nothing is trained, torch is not loaded."""
+        return check(self.plan)
+
+    def train(self, *, resume: bool = False) -> Report:
+        """Train one model for all tasks and judge it on the test records.
+
+        Args:
+            resume: go on with the latest interrupted run instead of starting a new one.
+        """
+        run = (self._run or latest(self.runs, complete=False)) if resume else None
+        if run is not None and run.is_complete:
+            raise RunError(f"{run.path} is complete: there is nothing to resume.")
+        plan = make_plan(run.json("plan.json"), folder=self.plan.folder) if run else self.plan
+        inputs = plan.located()
+        records = load_records(plan)
+        if run is None:
+            run = Run.create(self.runs)
+            run.about["project_folder"] = os.path.relpath(plan.folder, run.path)
+            run.start(plan.to_dict(), records.fingerprint)
+        run.check_records(records.fingerprint)
+        job = training.Job(
+            inputs=inputs,
+            tasks=plan.tasks,
+            fusion=plan.fusion,
+            settings=plan.training,
+            records=records,
+            run=run,
+            cache=plan.cache,
+            tell=self.tell,
+        )
+        data = inspect(records, plan.columns()).to_dict()
+        report = training.fit(job, project=plan.to_dict(), data=data, resume=resume)
+        self._run = run
+        return report
+
+    def evaluate(self, *, split: str = "test", data: str | Path | None = None) -> Report:
+        """Judge the run on the records of a split, or on all records of another file."""
+        plan = self._trained()
+        if data is not None:
+            source = Source(path=str(Path(data).absolute()), split=split)
+            plan = replace(plan, sources=[source])
+        records = load_records(plan, trains=data is None)
+        return judging.evaluate(plan, records, self.run, split=split, tell=self.tell)
+
+    def _trained(self) -> Plan:
+        """Return the plan of the run: labels learned, sources beside the project file."""
+        return make_plan(self.run.project(), folder=self.plan.folder)
+
+    @cached_property
+    def predictor(self) -> "prediction.Predictor":
+        """The run, loaded once and ready to answer."""
+        return prediction.Predictor(self._trained(), self.run)
+
+    @overload
+    def predict(self, records: Mapping[str, Any]) -> dict[str, Any]: ...
+    @overload
+    def predict(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
+
+    def predict(self, records: Any) -> Any:
+        """Answer every task for one record, or for each of several.
+
+        Args:
+            records: `{field: text}`, or a list of such.
+        """
+        if isinstance(records, Mapping):
+            return self.predictor.rows([records])[0]
+        return self.predictor.rows(list(records))
+
+    def predict_file(
+        self,
+        source: str | Path | IO[bytes],
+        target: str | Path,
+        *,
+        format: str | None = None,  # noqa: A002
+        map: Mapping[str, str] | None = None,  # noqa: A002
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Answer every row of a file into another, in order and in little memory; return how many.
+
+        Args:
+            source: a file of any source format, or an open binary file.
+            target: .jsonl, .csv, .tsv or .parquet; it appears whole or not at all.
+            format: of the source, where its suffix does not tell.
+            map: columns of the source to fields.
+            progress: called with the number of rows answered.
+        """
+        source = Path(source) if isinstance(source, str | Path) else source
+        return self.predictor.file(source, Path(target), format=format, map=map, progress=progress)
+
+    def predict_stream(
+        self, source: str | Path | IO[bytes], **options: Any
+    ) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+        """Yield the rows of a file in order, part by part, each part with its answers."""
+        source = Path(source) if isinstance(source, str | Path) else source
+        return self.predictor.stream(source, **options)

@@ -1,0 +1,21 @@
+"""Records: read from files of many formats, split, checked, and kept on disk."""
+
+from allrounder.records.column import BadValue, Column
+from allrounder.records.inspection import DataReport, inspect
+from allrounder.records.loading import load
+from allrounder.records.records import Records
+from allrounder.records.source import SPLITS, Source, Split
+from allrounder.records.streaming import stream
+
+__all__ = [
+    "SPLITS",
+    "BadValue",
+    "Column",
+    "DataReport",
+    "Records",
+    "Source",
+    "Split",
+    "inspect",
+    "load",
+    "stream",
+]

@@ -1,0 +1,66 @@
+"""What must hold for the records as a whole."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from allrounder.errors import DataError, did_you_mean, listed
+from allrounder.records.source import SPLITS
+
+
+def check_table(table: pa.Table, tasks: Sequence[str], found: Mapping[str, Sequence[str]]) -> None:
+    """Refuse records that cannot train and judge a model.
+
+    Args:
+        table: All records.
+        tasks: Their tasks.
+        found: The path of every source → the columns in it.
+
+    Raises:
+        DataError: where a task has no label or only one class, or a split has no record.
+    """
+    for task in tasks:
+        _check_labels(task, table[task], found)
+    _check_splits(np.bincount(table["split"].to_numpy(), minlength=len(SPLITS)).tolist())
+
+
+def _check_labels(task: str, labels: pa.ChunkedArray, found: Mapping[str, Sequence[str]]) -> None:
+    num_labels = pc.count(labels).as_py()
+    if not num_labels:
+        raise DataError(_unlabelled(task, found))
+    if not pa.types.is_string(labels.type):
+        return
+    classes = pc.unique(labels.drop_null()).slice(0, 2).to_pylist()
+    if len(classes) == 1:
+        raise DataError(
+            f"`tasks.{task}`: expected labels of at least two classes, found only {classes[0]!r}, "
+            f"{num_labels} times. Add records of another class or remove the task."
+        )
+
+
+def _unlabelled(task: str, found: Mapping[str, Sequence[str]]) -> str:
+    hint = did_you_mean(task, dict.fromkeys(name for names in found.values() for name in names))
+    columns = "; ".join(f"{path} has {listed(names)}" for path, names in list(found.items())[:5])
+    return (
+        f"`tasks.{task}` has no label in any source: expected a filled column {task!r}. Found: "
+        f"{columns}.{hint} Name the column in `map` of its source, such as "
+        f"`map: {{label: {task}}}`, or remove the task."
+    )
+
+
+def _check_splits(counts: Sequence[int]) -> None:
+    for name, count in zip(SPLITS, counts, strict=True):
+        if count:
+            continue
+        remedy = (
+            "Give a smaller share to validation and test"
+            if name == "train"
+            else f"Give it a share of a source, such as `split: {{by: ratio, {name}: 0.2}}`"
+        )
+        pairs = listed(f"{split} {n}" for split, n in zip(SPLITS, counts, strict=True))
+        raise DataError(
+            f"`sources`: expected records in train, validation and test, found none for {name} "
+            f"({pairs}). {remedy}, or name a file that holds it with `split: {name}`."
+        )

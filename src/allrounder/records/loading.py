@@ -1,0 +1,250 @@
+"""Read the sources of a project once into an Arrow file; map that file into memory ever after."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder import kinds
+from allrounder.errors import DataError
+from allrounder.records.checks import check_table
+from allrounder.records.column import BadValue, Column
+from allrounder.records.keys import Digest, content_keys, hashes, hexadecimal
+from allrounder.records.opening import Opened, opened, stat_of
+from allrounder.records.reading import Reader, filled, reader
+from allrounder.records.records import Records
+from allrounder.records.source import Source, Split
+from allrounder.records.splits import assigned, completed, decisive, kept
+from allrounder.records.wiring import check_names
+
+VERSION = 1
+"""Raised whenever the same sources would give another table."""
+
+KEPT = 4
+CHUNK = 1 << 16
+
+
+def load(
+    sources: list[Source],
+    *,
+    fields: list[str],
+    columns: dict[str, Column],
+    folder: Path,
+    cache: Path,
+    trains: bool = True,
+) -> Records:
+    """Return the records of all sources, from the cache where no file has changed.
+
+    Args:
+        sources: Where the records come from.
+        fields: The input fields of the project.
+        columns: Task → how its labels are read.
+        folder: What relative paths start from.
+        cache: Where the table is kept, as `<fingerprint>.arrow`.
+        trains: Whether every task must have labels, and every split records.
+
+    Raises:
+        DataError: naming file and line, where something is not as it should be.
+        ProjectError: where a name or a `map` does not fit the project.
+    """
+    check_names(fields, list(columns))
+    found = [opened(source, Path(folder)) for source in sources]
+    plan = Plan(found, list(fields), dict(columns), trains)
+    path = Path(cache) / f"{plan.fingerprint()}.arrow"
+    table = _mapped(path)
+    if table is None:
+        _write(plan, path)
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    _tidy(path)
+    content = table.schema.metadata[b"fingerprint"].decode()
+    return Records(
+        table=table, opened=found, fields=plan.fields, tasks=list(columns), fingerprint=content
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be read."""
+
+    sources: list[Opened]
+    fields: list[str]
+    columns: dict[str, Column]
+    trains: bool
+
+    def fingerprint(self) -> str:
+        """Return a hash of everything the table depends on, the times of change included."""
+        parts = {
+            "version": VERSION,
+            "trains": self.trains,
+            "sources": [[kinds.dump(source.source), stat_of(source)] for source in self.sources],
+            "fields": self.fields,
+            "columns": {task: repr(column) for task, column in self.columns.items()},
+        }
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the table but for the split."""
+        return pa.schema(
+            [
+                ("id", pa.string()),
+                ("source", pa.int16()),
+                ("row", pa.int64()),
+                ("key", pa.uint64()),
+                *((field, pa.string()) for field in self.fields),
+                *((task, column.type) for task, column in self.columns.items()),
+            ]
+        )
+
+
+def _mapped(path: Path) -> pa.Table | None:
+    """Return the table of a whole, readable cache file."""
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (pa.ArrowInvalid, OSError):
+        return None
+
+
+def _tidy(path: Path) -> None:
+    """Remove all but the newest cache files; a cache that cannot be written still serves."""
+    with suppress(OSError):
+        path.touch()
+        files = sorted(path.parent.glob("*.arrow"), key=lambda file: file.stat().st_mtime_ns)
+        for old in files[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+
+def _write(plan: Plan, path: Path) -> None:
+    """Read every source into a scratch file, then write all of them, split, under `path`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(
+            dir=path.parent, prefix=".reading-", ignore_cleanup_errors=True
+        ) as scratch:
+            _write_within(plan, Path(scratch), path)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: the records cannot be kept there: {error.strerror or error}. Make "
+            "room or let the folder be written to."
+        ) from error
+
+
+def _write_within(plan: Plan, scratch: Path, path: Path) -> None:
+    found: dict[str, list[str]] = {}
+    tables = []
+    for number, source in enumerate(plan.sources):
+        draft = Draft(plan, number, reader(source, plan.fields, plan.columns))
+        tables.append(draft.write(scratch / f"{number}.arrow"))
+        found[source.source.path] = list(draft.reader.names)
+    table = pa.concat_tables(tables)
+    if plan.trains:
+        check_table(table, list(plan.columns), found)
+    table = table.replace_schema_metadata({"fingerprint": _digest(table, plan)})
+    whole = scratch / "whole.arrow"
+    with pa.OSFile(str(whole), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=CHUNK)
+    os.replace(whole, path)
+
+
+def _digest(table: pa.Table, plan: Plan) -> str:
+    digest = Digest()
+    for name in ["id", "key", "split", *plan.columns]:
+        for chunk in table[name].chunks:
+            digest.update(name, chunk)
+    return digest.hexdigest()
+
+
+@dataclass
+class Draft:
+    """One source on its way into the table."""
+
+    plan: Plan
+    number: int
+    reader: Reader
+
+    @property
+    def source(self) -> Source:
+        """The source that is read."""
+        return self.reader.opened.source
+
+    def write(self, path: Path) -> pa.Table:
+        """Return the records of the source with their splits; they lie at `path`."""
+        ids, deciding = [np.zeros(0, np.uint64)], []
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, self.plan.schema) as writer:
+            for batch, hashed, decided in self._batches():
+                writer.write_batch(batch)
+                ids.append(hashed)
+                deciding.append(decided)
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        self.reader.check_blank()
+        return self._split(table, np.concatenate(ids), np.concatenate(deciding))
+
+    def _batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray, np.ndarray]]:
+        for raw in self.reader.batches():
+            texts = self.reader.texts(raw)
+            labels = self.reader.labels(raw, texts)
+            keys = content_keys(texts)
+            ids, hashed = self._ids(raw, keys)
+            rows = np.arange(self.reader.num_rows, self.reader.num_rows + raw.num_rows)
+            numbers = np.full(raw.num_rows, self.number, np.int16)
+            arrays = [ids, *map(pa.array, (numbers, rows, keys)), *texts.values(), *labels.values()]
+            batch = pa.RecordBatch.from_arrays(arrays, schema=self.plan.schema)
+            yield batch, hashed, self._decisive(raw, hashed)
+
+    def _ids(self, raw: pa.RecordBatch, keys: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+        name = self._id_column
+        if name is None:
+            return hexadecimal(keys), keys
+        ids = filled(self.reader.string_column(raw, name))
+        if ids.null_count:
+            row = self.reader.num_rows + ids.is_null().index(True).as_py()
+            raise self.reader.opened.error(row, name, "expected an id, found none. Fill it in.")
+        return ids, hashes(ids.to_pylist())
+
+    @property
+    def _id_column(self) -> str | None:
+        return next((name for name, to in self.reader.wires.items() if to == "id"), None)
+
+    def _decisive(self, raw: pa.RecordBatch, hashed: np.ndarray) -> np.ndarray:
+        split = self.source.splitting
+        name = split.reads if isinstance(split, Split) else None
+        values = self.reader.string_column(raw, name) if name else None
+        try:
+            return decisive(split, hashed, values)
+        except BadValue as error:
+            row = self.reader.num_rows + error.index
+            raise self.reader.opened.error(row, name, str(error)) from None
+
+    def _split(self, table: pa.Table, ids: np.ndarray, deciding: np.ndarray) -> pa.Table:
+        if self._id_column is not None:
+            self._check_ids(table, ids)
+        split = self.source.splitting
+        splits = assigned(split, deciding)
+        rows = kept(ids, self.source.limit)
+        if rows is not None:
+            table, splits, ids = table.take(pa.array(rows)), splits[rows], ids[rows]
+        if isinstance(split, Split) and split.by == "ratio":
+            columns = self.plan.columns.items()
+            labels = [table[task] for task, column in columns if column.type == pa.string()]
+            splits = completed(split, splits, ids, labels)
+        return table.add_column(3, "split", pa.array(splits))
+
+    def _check_ids(self, table: pa.Table, ids: np.ndarray) -> None:
+        order = np.argsort(ids, kind="stable")
+        twice = np.flatnonzero(ids[order][1:] == ids[order][:-1])
+        if not len(twice):
+            return
+        first, second = min(tuple(order[place : place + 2].tolist()) for place in twice)
+        here, there = self.reader.opened.places([first, second])
+        raise DataError(
+            f"{there}, column `{self._id_column}`: expected ids that are all different, found "
+            f"{table['id'][second].as_py()!r} again, first at {here}. Give each record its own "
+            "id, or leave `id` out."
+        )

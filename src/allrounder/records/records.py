@@ -1,0 +1,96 @@
+"""The records of a project as one table on disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder.errors import did_you_mean, listed
+from allrounder.records.opening import Opened
+from allrounder.records.source import SPLITS, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """Records that stay on disk, in a memory-mapped Arrow table.
+
+    The columns of `table` are `id`, `source` (its place in `sources`), `row` (counted from zero in
+    its file), `split` (its place in `SPLITS`), `key` (a hash of the content), every field and
+    every task; a missing field or label is null.
+    """
+
+    table: pa.Table
+    opened: list[Opened]
+    fields: list[str]
+    tasks: list[str]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    @property
+    def sources(self) -> list[Source]:
+        """The sources in the order of the project file."""
+        return [opened.source for opened in self.opened]
+
+    def indices(self, split: str | None = None, task: str | None = None) -> np.ndarray:
+        """Return the records of a split, or those with a label for a task, as rising int64."""
+        mask = np.ones(len(self), bool)
+        if split is not None:
+            mask &= self.numbers("split") == _split_number(split)
+        if task is not None:
+            mask &= np.asarray(self.labels(task).is_valid())
+        return np.flatnonzero(mask).astype(np.int64, copy=False)
+
+    def labeled(self, split: str) -> np.ndarray:
+        """Return the records of a split that carry a label of any task."""
+        rows = self.indices(split)
+        known = [np.asarray(self.labels(task).is_valid())[rows] for task in self.tasks]
+        return rows[np.any(known, axis=0)] if known else rows[:0]
+
+    def where(self, index: int) -> str:
+        """Return where a record stands, such as "data/news.csv, line 17"."""
+        return self.wheres([index])[0]
+
+    def wheres(self, indices: Sequence[int]) -> list[str]:
+        """Return where records stand; every file is looked through only once."""
+        chosen = self.table.select(["source", "row"]).take(pa.array(indices, pa.int64()))
+        sources, rows = (column.to_pylist() for column in chosen.columns)
+        found = {}
+        for number in set(sources):
+            wanted = sorted({r for s, r in zip(sources, rows, strict=True) if s == number})
+            places = self.opened[number].places(wanted)
+            found |= {(number, row): place for row, place in zip(wanted, places, strict=True)}
+        return [found[pair] for pair in zip(sources, rows, strict=True)]
+
+    def texts(self, field: str) -> pa.ChunkedArray:
+        """Return one field of all records, null where a record does not have it."""
+        return self._column(field, self.fields)
+
+    def labels(self, task: str) -> pa.ChunkedArray:
+        """Return the labels of one task for all records, null where missing."""
+        return self._column(task, self.tasks)
+
+    def numbers(self, column: str) -> np.ndarray:
+        """Return `source`, `row`, `split` or `key` of all records."""
+        return self.table[column].to_numpy()
+
+    def take(self, column: str, indices: Sequence[int] | np.ndarray) -> list[Any]:
+        """Return the Python values of a column at some records, in their order."""
+        values = self.table[column]  # its own `take` would first copy all strings into memory
+        return [values[index].as_py() for index in map(int, indices)]
+
+    def _column(self, name: str, known: list[str]) -> pa.ChunkedArray:
+        if name not in known:
+            raise KeyError(f"{name!r} is not among {listed(known)}.{did_you_mean(name, known)}")
+        return self.table[name]
+
+
+def _split_number(split: str) -> int:
+    if split not in SPLITS:
+        raise ValueError(
+            f"`split` must be one of {listed(SPLITS)}.{did_you_mean(split, SPLITS)} Got {split!r}."
+        )
+    return SPLITS.index(split)

@@ -1,0 +1,125 @@
+"""The task protocol."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder.kinds import Kind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that says how good answers are.
+
+    `score(truths, answers)` takes two arrays of equal length, as `Task.array` makes them.
+    """
+
+    score: Callable[[np.ndarray, np.ndarray], float]
+    higher_is_better: bool = True
+
+    def better(self, new: float, old: float) -> bool:
+        """Return whether `new` is a better value than `old`."""
+        return new > old if self.higher_is_better else new < old
+
+
+@dataclass(kw_only=True)
+class Task(Kind, ABC):
+    """One question asked of every record.
+
+    A task is its labels, its head, its loss and its reading of the scores. It holds no tensors:
+    those belong to the head it builds. Everything down to `metrics` works without torch.
+
+    Args:
+        of: the input that the task reads; by default the project's only input, or all of them.
+        weight: the factor before this task's loss.
+        abstain: answers whose probability is lower are withheld.
+        metric: the metric that decides which snapshot is best; by default the kind's first.
+    """
+
+    reads: ClassVar[Literal["record", "tokens"]] = "record"
+    """Whether the head reads one vector a record or one vector a token."""
+
+    of: str | None = None
+    weight: float = 1.0
+    abstain: float | None = None
+    metric: str | None = None
+
+    @property
+    @abstractmethod
+    def type(self) -> pa.DataType:
+        """The Arrow type of a label on disk."""
+
+    @abstractmethod
+    def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
+        """Turn raw values of a file into labels of `type`; raise `BadValue` at the first bad one."""
+
+    def learn(self, labels: pa.ChunkedArray) -> Self:
+        """Return the task with what only training labels can tell, such as the set of labels."""
+        return self
+
+    @abstractmethod
+    def metrics(self) -> dict[str, Metric]:
+        """Return the metrics of this kind, the deciding one first."""
+
+    @abstractmethod
+    def array(self, labels: Sequence[Any]) -> np.ndarray:
+        """Return labels, none missing, in the form that metrics read: one row a record."""
+
+    @abstractmethod
+    def baseline(self, truths: np.ndarray) -> Any:
+        """Return the one label that is always right most often: what a constant would answer."""
+
+    @abstractmethod
+    def head(self, width: int) -> "nn.Module":
+        """Build the module from features to scores.
+
+        Features are [n, D] for a task that reads records, [n, T, D] for one that reads tokens.
+        """
+
+    @abstractmethod
+    def encode(self, labels: Sequence[Any]) -> "Tensor":
+        """Turn labels, none missing, into targets: one row a record."""
+
+    @abstractmethod
+    def loss(self, scores: "Tensor", targets: "Tensor") -> "Tensor":
+        """Return one loss per record: [n]."""
+
+    @abstractmethod
+    def decode(self, scores: "Tensor") -> list[Any]:
+        """Turn scores into labels."""
+
+    @abstractmethod
+    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
+        """Turn scores into plain answers with calibrated probabilities, ready for JSON."""
+
+    def flat(self, scores: Any, targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        """Return scores and targets as `calibrate` reads them: one row a decision."""
+        return scores, targets
+
+    def calibrate(self, scores: "Tensor", targets: "Tensor") -> dict[str, float]:
+        """Fit on validation records what makes `answers` honest, such as a temperature."""
+        return {}
+
+    @property
+    def decides(self) -> str:
+        """The name of the metric that decides which snapshot is best."""
+        return self.metric or next(iter(self.metrics()))
+
+    def withheld(self, answer: dict[str, Any], empty: dict[str, Any]) -> dict[str, Any]:
+        """Return `answer`, or `empty` and a mark where it is less sure than `abstain` asks."""
+        if self.abstain is None or answer["probability"] >= self.abstain:
+            return answer
+        return {**answer, **empty, "abstained": True}
+
+
+def replaced(task: Task, **changes: Any) -> Any:
+    """Return a copy of `task` with some fields changed."""
+    return dataclasses.replace(task, **changes)

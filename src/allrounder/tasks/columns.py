@@ -1,0 +1,126 @@
+"""Reading columns of labels, in Arrow, without torch."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from allrounder.errors import did_you_mean, listed
+from allrounder.records import BadValue
+
+
+def strings(values: pa.Array) -> pa.Array:
+    """Return `values` as strings; empty and blank cells become null."""
+    if pa.types.is_floating(values.type) and pc.all(pc.equal(pc.floor(values), values)).as_py():
+        values = values.cast(pa.int64())  # a Parquet column of 0.0, 1.0 with gaps means 0, 1
+    text = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def label_column(values: pa.Array, labels: list[str] | None) -> pa.Array:
+    """Return `values` as labels, each of them in `labels` where those are declared."""
+    text = strings(values)
+    if labels is not None:
+        refuse_unknown(text, labels)
+    return text
+
+
+def refuse_unknown(text: pa.Array, labels: list[str]) -> None:
+    """Raise `BadValue` at the first string that is neither null nor one of `labels`."""
+    strange = pc.and_(pc.is_valid(text), pc.invert(pc.is_in(text, pa.array(labels, pa.string()))))
+    if pc.any(strange).as_py():
+        index = pc.index(strange, True).as_py()
+        raise BadValue(index, not_a_label(text[index].as_py(), labels))
+
+
+def not_a_label(word: Any, labels: list[str]) -> str:
+    """Return the sentence for a label that was not declared."""
+    hint = did_you_mean(str(word), labels)
+    return (
+        f"{word!r} is not one of the declared labels ({listed(labels)}).{hint} "
+        "Correct the file, or add the label to the task."
+    )
+
+
+def numbers(values: pa.Array, *, low: float | None, high: float | None) -> pa.Array:
+    """Return `values` as finite floats inside a range; empty cells become null."""
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        values = _parsed(strings(values))
+    floats = values.cast(pa.float64())
+    limits = f"from {low} to {high}" if low is not None else "that is finite"
+    wrong = pc.invert(pc.is_finite(floats))
+    if low is not None and high is not None:
+        wrong = pc.or_(wrong, pc.or_(pc.less(floats, low), pc.greater(floats, high)))
+    if pc.any(wrong).as_py():
+        index = pc.index(wrong, True).as_py()
+        raise BadValue(index, f"{floats[index].as_py()!r} is not a number {limits}.")
+    return floats
+
+
+def _parsed(text: pa.Array) -> pa.Array:
+    try:
+        return text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        for index, word in enumerate(text.to_pylist()):
+            if word is not None and not _is_number(word):
+                raise BadValue(index, f"expected a number, found {word!r}.") from None
+        return pa.array([None if w is None else float(w) for w in text.to_pylist()], pa.float64())
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def lists(values: pa.Array, separator: str) -> pa.Array:
+    """Return `values` as lists of strings: real lists, a JSON list, or names with a separator."""
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        return values.cast(pa.list_(pa.string()))
+    rows = [_list(i, word, separator) for i, word in enumerate(strings(values).to_pylist())]
+    return pa.array(rows, pa.list_(pa.string()))
+
+
+def _list(index: int, word: str | None, separator: str) -> list[str] | None:
+    if word is None:
+        return None
+    if word.startswith("["):
+        found = parse_json(index, word)
+        return [str(name) for name in found]
+    return [name.strip() for name in word.split(separator) if name.strip()]
+
+
+def parse_json(index: int, word: str) -> Any:
+    """Return the JSON list in `word`, or raise `BadValue`."""
+    try:
+        found = json.loads(word)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise BadValue(index, f"expected a JSON list, found {word[:60]!r}.")
+    return found
+
+
+def class_names(labels: pa.ChunkedArray) -> list[str]:
+    """Return the distinct labels of a column in order; whole numbers in the order of numbers."""
+    found = [str(name) for name in pc.unique(labels.drop_null()).to_pylist()]
+    return sorted(found, key=_natural)
+
+
+def _natural(name: str) -> tuple[int, float, str]:
+    return (0, float(name), name) if _is_number(name) else (1, 0.0, name)
+
+
+def labels_of(task: Any, *, at_least: int = 2) -> None:
+    """Refuse a declared label set that is too small or names a label twice."""
+    labels = task.labels
+    if labels is None:
+        return
+    if len(labels) < at_least:
+        raise ValueError(f"needs {at_least} labels or more in `labels`. Got {labels!r}.")
+    twice = sorted({name for name in labels if labels.count(name) > 1})
+    if twice:
+        raise ValueError(f"names the label {twice[0]!r} twice in `labels`.")

@@ -1,0 +1,53 @@
+"""Losses that several kinds of task share. Imports torch: kinds reach it lazily."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def cross_entropy(
+    scores: Tensor,
+    targets: Tensor,
+    *,
+    weights: Sequence[float] | None = None,
+    smoothing: float = 0.0,
+    focal: float = 0.0,
+) -> Tensor:
+    """Return the cross-entropy of each row: scores [n, L], targets [n] → [n].
+
+    With γ = `focal` it is (1 - p)^γ · cross-entropy (Lin et al. 2017, equation 4).
+    """
+    factors = None if weights is None else scores.new_tensor(weights)
+    loss = F.cross_entropy(
+        scores, targets, weight=factors, label_smoothing=smoothing, reduction="none"
+    )
+    if focal:
+        right = scores.log_softmax(-1).gather(-1, targets[:, None])[:, 0].exp()
+        loss = (1 - right) ** focal * loss
+    return loss
+
+
+def binary_cross_entropy(
+    scores: Tensor, targets: Tensor, *, smoothing: float = 0.0, focal: float = 0.0
+) -> Tensor:
+    """Return the mean binary cross-entropy of each row: scores and targets [n, L] → [n]."""
+    soft = targets * (1 - smoothing) + smoothing / 2
+    loss = F.binary_cross_entropy_with_logits(scores, soft, reduction="none")
+    if focal:
+        right = torch.where(targets > 0.5, scores.sigmoid(), 1 - scores.sigmoid())
+        loss = (1 - right) ** focal * loss
+    return loss.mean(-1)
+
+
+def temperature(loss: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> float:
+    """Return the T in [0.05, 20] for which `loss(scores / T, targets)` is least (Guo 2017)."""
+    scores = scores.double()
+
+    def mean(log_t: float) -> float:
+        return float(loss(scores / float(torch.tensor(log_t).exp()), targets).mean())
+
+    best = minimize_scalar(mean, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-3})
+    return round(float(torch.tensor(best.x).exp()), 4)

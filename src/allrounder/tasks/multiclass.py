@@ -1,0 +1,110 @@
+"""One label out of many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder.lazy import lazy
+from allrounder.tasks import scoring
+from allrounder.tasks.base import Metric, Task
+from allrounder.tasks.columns import class_names, label_column, labels_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from allrounder.tasks import losses
+else:
+    torch, nn = lazy("torch"), lazy("torch.nn")
+    losses = lazy("allrounder.tasks.losses")
+
+
+@dataclass(kw_only=True)
+class Multiclass(Task):
+    """One label out of many, per record.
+
+    Args:
+        labels: the label set; by default the labels that the training records carry.
+        class_weights: `balanced` (each class weighs alike), or a weight per label.
+        label_smoothing: the share of each target that is spread over all labels (Szegedy 2016).
+        focal: γ of the focal loss, which turns down records already answered well (Lin 2017).
+    """
+
+    labels: list[str] | None = None
+    class_weights: dict[str, float] | str | None = None
+    label_smoothing: float = 0.0
+    focal: float = 0.0
+
+    def __post_init__(self) -> None:
+        labels_of(self)
+
+    @property
+    def type(self) -> pa.DataType:
+        """A label is a string."""
+        return pa.string()
+
+    def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
+        """Return the labels as strings, each one in the label set."""
+        return label_column(values, self.labels)
+
+    def learn(self, labels: pa.ChunkedArray) -> Self:
+        """Fill the label set, and the balanced weights, from training labels."""
+        names = self.labels or class_names(labels)
+        weights = self.class_weights
+        if weights == "balanced":
+            weights = scoring.balanced(labels.to_numpy(), names)
+        return replace(self, labels=names, class_weights=weights)
+
+    def metrics(self) -> dict[str, Metric]:
+        """Accuracy decides; macro F1 weighs rare labels like common ones."""
+        return {"accuracy": Metric(scoring.accuracy), "macro_f1": Metric(scoring.macro_f1)}
+
+    def array(self, labels: Sequence[Any]) -> np.ndarray:
+        """Return the index of each label."""
+        index = {label: i for i, label in enumerate(self.labels or [])}
+        return np.array([index[label] for label in labels], dtype=np.int64)
+
+    def baseline(self, truths: np.ndarray) -> Any:
+        """Return the commonest label."""
+        return (self.labels or [])[int(np.bincount(truths).argmax())]
+
+    def head(self, width: int) -> "nn.Module":
+        """Build a linear layer with one score per label."""
+        return nn.Linear(width, len(self.labels or []))
+
+    def encode(self, labels: Sequence[Any]) -> "Tensor":
+        """Return the index of each label: [n]."""
+        return torch.from_numpy(self.array(labels))
+
+    def loss(self, scores: "Tensor", targets: "Tensor") -> "Tensor":
+        """Return the cross-entropy of each record, weighted, smoothed and focused as asked."""
+        weights = self.class_weights if isinstance(self.class_weights, dict) else {}
+        factors = [weights.get(label, 1.0) for label in self.labels or []] if weights else None
+        return losses.cross_entropy(
+            scores, targets, weights=factors, smoothing=self.label_smoothing, focal=self.focal
+        )
+
+    def decode(self, scores: "Tensor") -> list[Any]:
+        """Return the likeliest label."""
+        return [(self.labels or [])[index] for index in scores.argmax(-1).tolist()]
+
+    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
+        """Return label, probability and the probability of every label, likeliest first."""
+        temperature = calibration.get("temperature", 1.0)
+        rows = (scores.double() / temperature).softmax(-1).cpu().numpy()
+        return [self._answer(row) for row in rows]
+
+    def _answer(self, row: np.ndarray) -> dict[str, Any]:
+        names = self.labels or []
+        order = np.argsort(-row, kind="stable")
+        ranked = {names[i]: round(float(row[i]), 6) for i in order}
+        label, probability = next(iter(ranked.items()))
+        answer = {"label": label, "probability": probability, "probabilities": ranked}
+        return self.withheld(answer, {"label": None})
+
+    def calibrate(self, scores: "Tensor", targets: "Tensor") -> dict[str, float]:
+        """Fit the temperature that makes validation records likeliest (Guo et al. 2017)."""
+        return {"temperature": losses.temperature(losses.cross_entropy, scores, targets)}

@@ -1,0 +1,105 @@
+"""Ordered labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder.lazy import lazy
+from allrounder.tasks import scoring
+from allrounder.tasks.base import Metric, Task
+from allrounder.tasks.columns import class_names, label_column, labels_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from allrounder.tasks import heads, losses
+else:
+    torch = lazy("torch")
+    heads, losses = lazy("allrounder.tasks.heads"), lazy("allrounder.tasks.losses")
+
+
+@dataclass(kw_only=True)
+class Ordinal(Task):
+    """Ordered labels, one threshold between neighbours (CORAL; Cao et al. 2020).
+
+    One score orders the records; threshold k turns it into P(label > k). All thresholds share
+    the weights of that score, so the probabilities fall from one threshold to the next.
+
+    Args:
+        labels: the labels from least to greatest; by default those found, numbers by size.
+    """
+
+    labels: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        labels_of(self)
+
+    @property
+    def type(self) -> pa.DataType:
+        """A label is a string."""
+        return pa.string()
+
+    def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
+        """Return the labels as strings, each one in the label set."""
+        return label_column(values, self.labels)
+
+    def learn(self, labels: pa.ChunkedArray) -> Self:
+        """Fill the label set from training labels."""
+        return replace(self, labels=self.labels or class_names(labels))
+
+    def metrics(self) -> dict[str, Metric]:
+        """Quadratic kappa decides: a far miss costs more than a near one."""
+        return {
+            "quadratic_kappa": Metric(scoring.quadratic_kappa),
+            "mean_absolute_error": Metric(scoring.mean_absolute_error, higher_is_better=False),
+            "accuracy": Metric(scoring.accuracy),
+        }
+
+    def array(self, labels: Sequence[Any]) -> np.ndarray:
+        """Return the rank of each label, from 0."""
+        index = {label: i for i, label in enumerate(self.labels or [])}
+        return np.array([index[label] for label in labels], dtype=np.int64)
+
+    def baseline(self, truths: np.ndarray) -> Any:
+        """Return the median label."""
+        return (self.labels or [])[int(np.median(truths))]
+
+    def head(self, width: int) -> "nn.Module":
+        """Build one score and the thresholds between neighbours: [n, D] → [n, L - 1]."""
+        return heads.Thresholds(width, len(self.labels or []))
+
+    def encode(self, labels: Sequence[Any]) -> "Tensor":
+        """Return for every threshold whether the label is above it: [n, L - 1]."""
+        ranks = torch.from_numpy(self.array(labels))
+        return (ranks[:, None] > torch.arange(len(self.labels or []) - 1)).float()
+
+    def loss(self, scores: "Tensor", targets: "Tensor") -> "Tensor":
+        """Return the mean binary cross-entropy over the thresholds."""
+        return losses.binary_cross_entropy(scores, targets)
+
+    def decode(self, scores: "Tensor") -> list[Any]:
+        """Return the label above as many thresholds as are likelier passed than not."""
+        return [(self.labels or [])[rank] for rank in (scores > 0).sum(-1).tolist()]
+
+    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
+        """Return label, its probability, and the probability of every label in order."""
+        above = (scores.double() / calibration.get("temperature", 1.0)).sigmoid().cpu().numpy()
+        edge = np.ones((len(above), 1))
+        passed = np.minimum.accumulate(np.hstack([edge, above, 0 * edge]), axis=1)
+        rows = passed[:, :-1] - passed[:, 1:]
+        return [
+            self._answer(row, label) for row, label in zip(rows, self.decode(scores), strict=True)
+        ]
+
+    def _answer(self, row: np.ndarray, label: str) -> dict[str, Any]:
+        every = {n: round(float(p), 6) for n, p in zip(self.labels or [], row, strict=True)}
+        answer = {"label": label, "probability": every[label], "probabilities": every}
+        return self.withheld(answer, {"label": None})
+
+    def calibrate(self, scores: "Tensor", targets: "Tensor") -> dict[str, float]:
+        """Fit one temperature for all thresholds on validation records."""
+        return {"temperature": losses.temperature(losses.binary_cross_entropy, scores, targets)}

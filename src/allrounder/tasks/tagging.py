@@ -1,0 +1,218 @@
+"""Exact reading of tag scores: the best legal path, and the probability of a span.
+
+Tags are numbered O = 0, B-k = 1 + k, I-k = 1 + L + k. The legal paths: I-k follows only B-k or
+I-k; and where words stay whole, a token inside a word continues what the token before it was.
+Imports torch: kinds reach it lazily.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+NEVER = float("-inf")
+
+
+class Run(NamedTuple):
+    """Tokens `first` to `last`, both included, that carry label number `label`."""
+
+    first: int
+    last: int
+    label: int
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """The text of one record and where its tokens lie: `offsets` [T, 2], empty for special ones."""
+
+    text: str
+    offsets: np.ndarray
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """Scores of a batch, [n, T, tags], and the records they belong to."""
+
+    values: Tensor
+    records: Sequence[TokenRecord]
+
+    def cooled(self, temperature: float) -> "TokenScores":
+        """Return the scores divided by a temperature."""
+        return replace(self, values=self.values / temperature)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Log-probabilities of tags, and which paths through them are legal.
+
+    `o` [n, T, 1], `b` and `i` [n, T, L]; `live` [n, T, 1] marks tokens of the text; `inside`
+    [n, T, 1] marks tokens that continue a word.
+    """
+
+    o: Tensor
+    b: Tensor
+    i: Tensor
+    live: Tensor
+    inside: Tensor
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Records, tokens, labels."""
+        return self.b.shape  # type: ignore[return-value]
+
+    def start(self) -> Tensor:
+        """Return the state before the first token: O."""
+        state = self.o.new_full((self.size[0], 1 + 2 * self.size[2]), NEVER)
+        state[:, 0] = 0.0
+        return state
+
+
+def is_inside_word(text: str, at: int) -> bool:
+    """Return whether position `at` lies between two characters of one word."""
+    return 0 < at < len(text) and _letter(text[at - 1]) and _letter(text[at])
+
+
+def _letter(char: str) -> bool:
+    """Letters and digits of scripts that put spaces between words."""
+    if not (char.isalnum() or char == "_"):
+        return False
+    code = ord(char)
+    return not (
+        0x0E00 <= code <= 0x0EFF  # Thai, Lao
+        or 0x1000 <= code <= 0x109F  # Myanmar
+        or 0x1780 <= code <= 0x17FF  # Khmer
+        or 0x2E80 <= code <= 0x31FF  # CJK radicals, kana, bopomofo
+        or 0x3400 <= code <= 0x9FFF  # Han
+        or 0xF900 <= code <= 0xFAFF
+        or 0x20000 <= code <= 0x3FFFF
+    )
+
+
+def lattice(scores: TokenScores, *, split_words: bool) -> Lattice:
+    """Return the lattice of legal paths through `scores`."""
+    num_records, num_tokens, num_tags = scores.values.shape
+    live = np.zeros((num_records, num_tokens, 1), dtype=bool)
+    inside = np.zeros_like(live)
+    for row, record in enumerate(scores.records):
+        starts = record.offsets[:, 0]
+        live[row, : len(starts), 0] = starts < record.offsets[:, 1]
+        if not split_words:
+            inside[row, : len(starts), 0] = [is_inside_word(record.text, at) for at in starts]
+    logs = scores.values.double().cpu().log_softmax(-1)
+    half = 1 + num_tags // 2
+    return Lattice(
+        o=logs[..., :1],
+        b=logs[..., 1:half],
+        i=logs[..., half:],
+        live=torch.from_numpy(live),
+        inside=torch.from_numpy(inside & live),
+    )
+
+
+def viterbi(paths: Lattice) -> list[list[Run]]:
+    """Return the runs of the likeliest legal path of each record."""
+    num_records, num_tokens, num_labels = paths.size
+    state, back = paths.start(), []
+    begin = torch.arange(1, 1 + num_labels).expand(num_records, -1)
+    identity = torch.arange(1 + 2 * num_labels).expand(num_records, -1)
+    for t in range(num_tokens):
+        top, best = state.max(-1, keepdim=True)
+        opened, ongoing = state[:, 1 : 1 + num_labels], state[:, 1 + num_labels :]
+        came = [
+            torch.where(paths.inside[:, t], 0, best),
+            best.expand(-1, num_labels),
+            torch.where(ongoing > opened, begin + num_labels, begin),
+        ]
+        o = torch.where(paths.inside[:, t], state[:, :1], top) + paths.o[:, t]
+        b = torch.where(paths.inside[:, t], NEVER, top) + paths.b[:, t]
+        i = torch.maximum(opened, ongoing) + paths.i[:, t]
+        state = torch.where(paths.live[:, t], torch.cat([o, b, i], -1), state)
+        back.append(torch.where(paths.live[:, t], torch.cat(came, -1), identity))
+    return _followed(state, back, paths)
+
+
+def _followed(state: Tensor, back: list[Tensor], paths: Lattice) -> list[list[Run]]:
+    tag = state.argmax(-1, keepdim=True)
+    tags = []
+    for pointers in reversed(back):
+        tags.append(tag)
+        tag = pointers.gather(-1, tag)
+    path = torch.cat(tags[::-1], -1).masked_fill(~paths.live[..., 0], 0)
+    return [_runs(row, paths.size[2]) for row in path.tolist()]
+
+
+def _runs(path: list[int], num_labels: int) -> list[Run]:
+    runs: list[Run] = []
+    for at, tag in enumerate(path):
+        if 1 <= tag <= num_labels:
+            runs.append(Run(at, at, tag - 1))
+        elif tag > num_labels:
+            runs[-1] = runs[-1]._replace(last=at)
+    return runs
+
+
+def span(run: Run, record: TokenRecord, labels: Sequence[str]) -> dict[str, Any]:
+    """Return a run of tokens as code point offsets and label."""
+    start, end = int(record.offsets[run.first, 0]), int(record.offsets[run.last, 1])
+    return {"start": start, "end": end, "label": labels[run.label]}
+
+
+def probabilities(paths: Lattice, runs: Sequence[Sequence[Run]]) -> list[list[float]]:
+    """Return for each run the exact probability that a legal path contains it.
+
+    Forward-backward over the lattice: what leads up to the run, times the run, times what may
+    follow once it ends there, over everything.
+    """
+    before, total = _forward(paths)
+    leave = _backward(paths)
+    return [
+        [
+            float((before[row][run.first] + _inner(paths, row, run) + leave[run.last][row]
+                   - total[row]).exp().clamp(0, 1))
+            for run in found
+        ]
+        for row, found in enumerate(runs)
+    ]  # fmt: skip
+
+
+def _inner(paths: Lattice, row: int, run: Run) -> Tensor:
+    rest = paths.i[row, run.first + 1 : run.last + 1, run.label].sum()
+    return paths.b[row, run.first, run.label] + rest
+
+
+def _forward(paths: Lattice) -> tuple[Tensor, Tensor]:
+    """Return the log-weight of all paths before each token [n, T], and of all paths [n]."""
+    state, sums = paths.start(), []
+    num_labels = paths.size[2]
+    for t in range(paths.size[1]):
+        every = state.logsumexp(-1, keepdim=True)
+        sums.append(every)
+        opened, ongoing = state[:, 1 : 1 + num_labels], state[:, 1 + num_labels :]
+        o = torch.where(paths.inside[:, t], state[:, :1], every) + paths.o[:, t]
+        b = torch.where(paths.inside[:, t], NEVER, every) + paths.b[:, t]
+        i = torch.logaddexp(opened, ongoing) + paths.i[:, t]
+        state = torch.where(paths.live[:, t], torch.cat([o, b, i], -1), state)
+    return torch.cat(sums, -1), state.logsumexp(-1)
+
+
+def _backward(paths: Lattice) -> list[Tensor]:
+    """Return for each token the log-weight of what may follow a span that ends there: T × [n]."""
+    num_records, num_tokens, num_labels = paths.size
+    after_o = paths.o.new_zeros(num_records, 1)
+    after_span = paths.o.new_zeros(num_records, num_labels)
+    ended = paths.o.new_zeros(num_records, 1)
+    leave = []
+    for t in reversed(range(num_tokens)):
+        leave.append(ended[:, 0])
+        live, inside = paths.live[:, t], paths.inside[:, t]
+        only_o = paths.o[:, t] + after_o
+        go_on = paths.i[:, t] + after_span
+        free = torch.cat([only_o, paths.b[:, t] + after_span], -1).logsumexp(-1, keepdim=True)
+        ended = torch.where(live, torch.where(inside, NEVER, free), ended)
+        after_o = torch.where(live, torch.where(inside, only_o, free), after_o)
+        mixed = torch.where(inside, go_on, torch.logaddexp(free.expand_as(go_on), go_on))
+        after_span = torch.where(live, mixed, after_span)
+    return leave[::-1]

@@ -1,0 +1,112 @@
+"""Training one model from its first step, or from its last checkpoint, to its last."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from allrounder.evaluation.assess import quick_scores
+from allrounder.model import Model, Prepared
+from allrounder.training.checkpoint import restore, save_checkpoint
+from allrounder.training.job import Job
+from allrounder.training.keeping import Keeper
+from allrounder.training.loop import Loop, Step
+
+LOSS_ROWS = 400
+"""Points of the loss curve, about."""
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass
+class Course:
+    """What happened so far: rows of the learning curve, and counts for the speed table."""
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    tokens: int = 0
+    records: int = 0
+    seconds: float = 0.0
+    since: list[dict[str, float]] = field(default_factory=list)
+
+    def take(self, step: Step) -> None:
+        """Count a step."""
+        self.tokens += step.tokens
+        self.records += step.records
+        self.seconds += step.seconds
+        self.since.append(step.losses)
+
+    def row(self, step: Step, validation: Mapping[str, Any] | None) -> None:
+        """Add a row of the learning curve, with the mean losses since the last one."""
+        names = dict.fromkeys(name for losses in self.since for name in losses)
+        means = {n: float(np.mean([f[n] for f in self.since if n in f])) for n in names}
+        self.since = []
+        self.history.append(
+            {
+                "step": step.number,
+                "epoch": round(step.epoch, 4),
+                "losses": means,
+                "validation": validation,
+                "lr": step.lr,
+                "seconds": round(self.seconds, 3),
+            }
+        )
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second."""
+        return self.tokens / max(self.seconds, 1e-9)
+
+
+def train(
+    job: Job, model: Model, prepared: Prepared, *, resume: bool = False
+) -> tuple[Keeper, Course]:
+    """Train until the epochs are used up, or no task has got better for its patience.
+
+    The checkpoint is written every few minutes and at the end; with `resume` training goes on
+    from there, to the same result to the last bit on the same machine.
+    """
+    loop = Loop(model, prepared, job.rows("train"), job.settings)
+    keeper = Keeper(job.run.path / "steps", job.tasks, job.settings.patience)
+    course, path = Course(), job.run.path / CHECKPOINT
+    if resume and path.exists():
+        saved = restore(path, loop)
+        keeper.restore(saved["keeper"])
+        course = Course(**saved["course"])
+    saved_at = time.monotonic()
+    for step in loop.steps():
+        course.take(step)
+        _note(job, loop, prepared, keeper, course, step)
+        job.tell("train", step.epoch, job.settings.epochs, _word(course, loop))
+        if time.monotonic() - saved_at > 60 * job.settings.checkpoint_minutes:
+            save_checkpoint(path, loop, _about(keeper, course))
+            saved_at = time.monotonic()
+    if job.settings.checkpoint_minutes < float("inf"):
+        save_checkpoint(path, loop, _about(keeper, course))
+    return keeper, course
+
+
+def _about(keeper: Keeper, course: Course) -> dict[str, Any]:
+    return {"keeper": keeper.to_dict(), "course": asdict(course)}
+
+
+def _note(
+    job: Job, loop: Loop, prepared: Prepared, keeper: Keeper, course: Course, step: Step
+) -> None:
+    """Evaluate where that is due, and add to the learning curve."""
+    if not step.evaluates:
+        if step.number % max(1, loop.num_steps // LOSS_ROWS) == 0:
+            course.row(step, None)
+        return
+    scores = quick_scores(loop.model, prepared, job.records, job.rows("validation"))
+    course.row(step, scores)
+    decided = {name: found[job.tasks[name].decides] for name, found in scores.items()}
+    weights = dict(loop.model.named_parameters())
+    done = keeper.update(step.number, decided, {name: weights[name] for name in loop.names})
+    loop.state.stopped = done
+
+
+def _word(course: Course, loop: Loop) -> str:
+    stopped = f" · done: {', '.join(loop.state.stopped)}" if loop.state.stopped else ""
+    return f"{course.rate:,.0f} tokens/s{stopped}"

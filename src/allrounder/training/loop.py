@@ -1,0 +1,232 @@
+"""The training loop is a generator: whoever calls it decides when to evaluate, save or stop."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from allrounder.encoders.modules import Encoding
+from allrounder.model import Batch, Model, Prepared
+from allrounder.training.sampling import draw
+from allrounder.training.settings import Training
+
+POOL = 50
+"""Batches' worth of records that are sorted by length together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one optimizer step did.
+
+    `losses` holds the mean loss of each task over its labels in the step; `epoch` counts passes,
+    so 1.5 is the middle of the second. `tokens` counts what encoders read; `evaluates` says that
+    an evaluation is due.
+    """
+
+    number: int
+    epoch: float
+    losses: dict[str, float]
+    lr: float
+    records: int
+    tokens: int
+    seconds: float
+    evaluates: bool
+
+
+@dataclass
+class State:
+    """Where training stands, besides weights: enough to go on as if nothing had happened."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    stopped: list[str] = field(default_factory=list)
+    planned_without: list[str] = field(default_factory=list)
+    """The tasks that had stopped when the current epoch was planned."""
+
+
+class Loop:
+    """One model, its optimizer, and the records it is trained on.
+
+    Args:
+        model: the model; frozen weights are left alone.
+        prepared: its tokens and targets.
+        rows: the training rows.
+        settings: the `training` section.
+        state: where to begin.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        prepared: Prepared,
+        rows: np.ndarray,
+        settings: Training,
+        state: State | None = None,
+    ) -> None:
+        self.model, self.prepared, self.settings = model, prepared, settings
+        self.rows = rows
+        self.state = state or State()
+        self.lengths = prepared.lengths()
+        self.names = list(model.trained())
+        self.num_steps = 0
+        """Steps in the current epoch."""
+        self.optimizer = settings.optimizer.build(parameter_groups(model, settings))
+
+    def steps(self) -> Iterator[Step]:
+        """Train until the epochs are used up, yielding after every optimizer step."""
+        while self.state.epoch < self.settings.epochs and self._active():
+            if self.state.batch == 0:
+                self.state.planned_without = list(self.state.stopped)
+            batches = self._plan(self.state.epoch)
+            yield from self._epoch(batches)
+            if self.state.batch < len(batches):
+                return
+            self.state.epoch, self.state.batch = self.state.epoch + 1, 0
+
+    def _active(self) -> list[str]:
+        return [name for name in self.model.tasks if name not in self.state.stopped]
+
+    def _plan(self, epoch: int) -> list[np.ndarray]:
+        """Return the batches of one epoch: a function of seed, epoch and stopped tasks alone."""
+        rng = np.random.default_rng([self.settings.seed, epoch])
+        planned = [n for n in self.model.tasks if n not in self.state.planned_without]
+        groups = _groups(self.prepared.labeled(self.rows, planned), self.rows)
+        shares = self.settings.sampling.shares(np.array([len(group) for group in groups]))
+        return grouped(draw(groups, shares, rng), self.lengths, self.settings, rng)
+
+    def _epoch(self, batches: Sequence[np.ndarray]) -> Iterator[Step]:
+        size = self.settings.accumulate
+        self.num_steps = -(-len(batches) // size)
+        while self.state.batch < len(batches) and self._active():
+            done = self.state.epoch + self.state.batch / len(batches)
+            if done >= self.settings.epochs:
+                return
+            group = batches[self.state.batch : self.state.batch + size]
+            self.state.batch = min(self.state.batch + size, len(batches))
+            self.state.step += 1
+            yield self._step(group, done, self.state.epoch + self.state.batch / len(batches))
+
+    def _step(self, group: Sequence[np.ndarray], done: float, after: float) -> Step:
+        began = time.perf_counter()
+        self.model.train()
+        factor = self._schedule(done)
+        self.optimizer.zero_grad(set_to_none=True)
+        total = sum(map(len, group))
+        found = [self._backward(rows, total) for rows in group]
+        if self.settings.clip:
+            torch.nn.utils.clip_grad_norm_(self._learning(), self.settings.clip, foreach=True)
+        self.optimizer.step()
+        return Step(
+            number=self.state.step,
+            epoch=after,
+            losses=_means(found),
+            lr=factor * self.settings.lr,
+            records=total,
+            tokens=int(sum(self.lengths[rows].sum() for rows in group)),
+            seconds=time.perf_counter() - began,
+            evaluates=_crosses(done, after, self.settings),
+        )
+
+    def _learning(self) -> list[Tensor]:
+        return [weight for weight in self.model.parameters() if weight.grad is not None]
+
+    def _backward(self, rows: np.ndarray, total: int) -> dict[str, Tensor]:
+        rows = np.sort(rows)
+        wanted = self.prepared.labeled(rows, self._active())
+        batch: Batch = self.prepared.batch(rows, wanted, targets=True)
+        losses = self.model.losses(batch)
+        tasks = self.model.tasks
+        parts = [tasks[name].weight * loss.sum() for name, loss in losses.items()]
+        if parts:
+            (torch.stack(parts).sum() / total).backward()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _schedule(self, done: float) -> float:
+        factor = self.settings.schedule.factor(done / self.settings.epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["full_lr"] * factor
+            awake = done >= group["asleep_until"]
+            for weight in group["params"]:
+                weight.requires_grad_(awake)
+        return factor
+
+
+def _crosses(done: float, after: float, settings: Training) -> bool:
+    """Return whether an evaluation falls between two moments; the last one always does."""
+    every, tiny = settings.evaluate_every, 1e-9
+    return int(after / every + tiny) > int(done / every + tiny) or after + tiny >= settings.epochs
+
+
+def _means(found: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+    names = dict.fromkeys(name for losses in found for name in losses)
+    return {name: float(torch.cat([f[name] for f in found if name in f]).mean()) for name in names}
+
+
+def _groups(labeled: Mapping[str, np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    """Return the rows by the set of tasks that they have labels of; rows with none are left out."""
+    marks = np.zeros(len(rows), dtype=np.int64)
+    for bit, known in enumerate(labeled.values()):
+        marks |= known.astype(np.int64) << bit
+    return [rows[marks == mark] for mark in np.unique(marks[marks > 0])]
+
+
+def grouped(
+    rows: np.ndarray, lengths: np.ndarray, settings: Training, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Cut `rows`, in random order, into batches of records of similar length, in random order.
+
+    Every `POOL` batches' worth is sorted by length and cut where a batch would have more than
+    `batch_records` records or `batch_tokens` tokens; so hardly anything is padded.
+    """
+    batches = []
+    size = POOL * settings.batch_records
+    for start in range(0, len(rows), size):
+        pool = rows[start : start + size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += _cut(pool, lengths, settings)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _cut(pool: np.ndarray, lengths: np.ndarray, settings: Training) -> list[np.ndarray]:
+    batches, start = [], 0
+    for stop in range(1, len(pool) + 1):
+        size = stop - start
+        full = size == settings.batch_records
+        if not full and stop < len(pool):
+            full = lengths[pool[stop]] * (size + 1) > settings.batch_tokens
+        if full or stop == len(pool):
+            batches.append(pool[start:stop])
+            start = stop
+    return batches
+
+
+def parameter_groups(model: Model, settings: Training) -> list[dict[str, Any]]:
+    """Return the weights that learn, grouped by learning rate, weight decay and waking time."""
+    groups: dict[tuple[float, float, float], list[Tensor]] = {}
+    for name, weight in model.trained().items():
+        lr, asleep = settings.head_lr, 0.0
+        if name.startswith("encoders."):
+            _, owner, inner = name.split(".", 2)
+            lr, asleep = _encoder_rate(model, owner, inner, settings)
+        # Norms and biases are vectors: decay would only pull them off their scale.
+        decay = settings.optimizer.weight_decay if weight.ndim > 1 else 0.0
+        groups.setdefault((lr, decay, asleep), []).append(weight)
+    return [
+        {"params": weights, "lr": lr, "full_lr": lr, "weight_decay": decay, "asleep_until": asleep}
+        for (lr, decay, asleep), weights in groups.items()
+    ]
+
+
+def _encoder_rate(model: Model, owner: str, inner: str, settings: Training) -> tuple[float, float]:
+    """Return learning rate and waking epoch of an encoder's weight."""
+    encoder = model.inputs[owner]
+    module: Encoding = model.encoders[owner]  # type: ignore[assignment]
+    depth = module.depth(inner)
+    decay = getattr(encoder, "layer_decay", 1.0)
+    base = settings.lr if module.num_layers else settings.head_lr
+    return base * decay**depth, getattr(encoder, "unfreeze", 0.0) * depth

@@ -1,0 +1,53 @@
+"""Linear heads on the encoder as it came: what the model could do before fine-tuning."""
+
+from dataclasses import replace
+
+from allrounder.evaluation.assess import Said, said
+from allrounder.runs import Run
+from allrounder.training.course import train
+from allrounder.training.job import Job, fill
+
+
+def probe(job: Job) -> dict[str, Said] | None:
+    """Return what linear heads on the frozen encoder say of the test records.
+
+    Heads are trained on cached features until validation gets no better, each task for itself.
+    None where nothing is pretrained, or where the encoder stays as it came in any case.
+    """
+    tunes = {getattr(encoder, "tune", None) for encoder in job.inputs.values()}
+    if not job.settings.probe or None in tunes or tunes == {"frozen"}:
+        return None
+    inner = _frozen(job)
+    model = inner.model(dropout=0.0)
+    prepared = inner.prepared(model)
+    keeper, _ = train(inner, model, prepared)
+    found: dict[str, Said] = {}
+    for name, step in keeper.best.items():
+        fill(model, keeper.weights(step))
+        found |= said([(model, [name])], prepared, job.rows("test"))
+    keeper.clear()
+    return found
+
+
+def _frozen(job: Job) -> Job:
+    """Return the job that trains only heads, many cheap epochs of it."""
+    settings = replace(
+        job.settings,
+        epochs=40,
+        batch_records=64,
+        batch_tokens=1 << 30,
+        head_lr=3e-3,
+        patience=5,
+        evaluate_every=1,
+        dropout=0.0,
+        clip=0.0,
+        accumulate=1,
+        checkpoint_minutes=float("inf"),
+    )
+    return replace(
+        job,
+        inputs={n: replace(e, tune="frozen") for n, e in job.inputs.items()},  # type: ignore[call-arg]
+        settings=settings,
+        run=Run(job.run.path / "probe", {}),
+        tell=lambda stage, done, total, word: job.tell(f"probe: {stage}", done, total, word),
+    )

@@ -1,0 +1,36 @@
+"""Load records from text written in the test."""
+
+from pathlib import Path
+
+import pytest
+
+from allrounder import kinds
+from allrounder.records import Records, Source, load
+
+
+class Desk:
+    """A folder with files, and `load` for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, name: str, text: str | bytes) -> str:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return name
+
+    def load(self, *sources: dict | str, fields=("text",), **columns) -> Records:
+        specs = [{"path": spec} if isinstance(spec, str) else spec for spec in sources]
+        return load(
+            [kinds.build(Source, spec, at=f"sources.{i}") for i, spec in enumerate(specs)],
+            fields=list(fields),
+            columns=columns,
+            folder=self.folder,
+            cache=self.folder / "cache",
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
