@@ -16,10 +16,12 @@ from allrounder.records import Source, inspect
 from allrounder.runs import Run, latest
 
 if TYPE_CHECKING:
-    from allrounder import judging, prediction, training
+    from allrounder import judging, prediction
+    from allrounder.training import fit as fitting
+    from allrounder.training import job as jobs
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
-    training = lazy("allrounder.training")
+    fitting, jobs = lazy("allrounder.training.fit"), lazy("allrounder.training.job")
 
 Tell = Callable[[str, float, float, str], None]
 
@@ -95,7 +97,7 @@ class Project:
             run.about["project_folder"] = os.path.relpath(plan.folder, run.path)
             run.start(plan.to_dict(), records.fingerprint)
         run.check_records(records.fingerprint)
-        job = training.Job(
+        job = jobs.Job(
             inputs=inputs,
             tasks=plan.tasks,
             fusion=plan.fusion,
@@ -106,7 +108,7 @@ class Project:
             tell=self.tell,
         )
         data = inspect(records, plan.columns()).to_dict()
-        report = training.fit(job, project=plan.to_dict(), data=data, resume=resume)
+        report = fitting.fit(job, project=plan.to_dict(), data=data, resume=resume)
         self._run = run
         return report
 

@@ -1,8 +1,10 @@
 """Made-up runs whose answers are known: what tests judge, and what the pages are drawn from."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from allrounder.evaluation import Judged, Report, judge
 from allrounder.tasks import Multiclass, Multilabel, Ordinal, Regression, Spans
@@ -209,7 +211,10 @@ def _data() -> dict[str, Any]:
     return {
         "records": {"data/news.csv": news, "data/tagged.conll": tagged},
         "coverage": {
-            "data/news.csv": {"topic": news, "mood": {"train": 900, "validation": 120, "test": 250}},
+            "data/news.csv": {
+                "topic": news,
+                "mood": {"train": 900, "validation": 120, "test": 250},
+            },
             "data/tagged.conll": {"entities": tagged},
         },
     }
@@ -228,3 +233,23 @@ def _project() -> dict[str, Any]:
         },
         "training": {"epochs": 12, "batch_tokens": 4096, "lr": 2e-05, "seed": 0},
     }
+
+
+MAKERS = {
+    "multiclass": multiclass,
+    "ordinal": ordinal,
+    "multilabel": multilabel,
+    "regression": regression,
+    "spans": spans,
+}
+
+
+@pytest.fixture
+def make() -> Callable[..., Judged]:
+    """What makes answers of a kind: ``make("spans", n=50)``."""
+    return lambda kind, **options: MAKERS[kind](**options)
+
+
+@pytest.fixture(scope="session")
+def whole_report() -> Report:
+    return report()

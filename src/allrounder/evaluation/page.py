@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from allrounder.errors import listed
 from allrounder.evaluation import views
 from allrounder.evaluation.report import Report, TaskReport
 from allrounder.evaluation.table import number, signed
@@ -31,7 +32,7 @@ def render_html(report: Report) -> str:
             report=report,
             title=_title(report),
             sections=found,
-            scale=views.common_scale(report.tasks.values()),
+            scale=views.summary_scale(report),
             pieces=views.pieces,
             splits=splits,
             counts=counts,
@@ -70,8 +71,10 @@ def _environment() -> "Environment":
     environment.filters |= {
         "number": lambda value: _typeset(number(value)),
         "signed": lambda value: _typeset(signed(value)),
+        "tick": lambda value: _typeset(f"{value:g}"),
         "plain": _plain,
         "cell": _cell,
+        "few": listed,
     }
     return environment
 

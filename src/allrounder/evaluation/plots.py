@@ -4,6 +4,7 @@ Matplotlib draws with placeholder colours; they become CSS variables, so one dra
 dark and paper. Names of tasks and labels stay out of the drawings: the page writes those.
 """
 
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -153,6 +154,6 @@ def _svg(drawing: "Figure", said: str) -> str:
     for color, name in CSS.items():
         text = text.replace(color, f"var(--{name})")
     size = re.search(r'viewBox="[^"]*"', text)
-    opening = f'<svg role="img" aria-label="{said}" {size.group() if size else ""} '
+    opening = f'<svg role="img" aria-label="{html.escape(said)}" {size.group() if size else ""} '
     text = re.sub(r"<svg\b[^>]*>", opening + 'xmlns:xlink="http://www.w3.org/1999/xlink">', text)
     return text

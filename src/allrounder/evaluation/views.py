@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor
 from typing import Any
 
@@ -20,6 +21,8 @@ CALM_LABELS = 6
 """Up to so many columns, the names of labels stand upright."""
 NEAR_ZERO = 0.05
 """What lies so little below zero is drawn at zero: the scale is not stretched for it."""
+LOWEST = -0.5
+"""What lies lower is drawn here: one hopeless probe must not squeeze all else."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,9 @@ class Scale:
 
     @property
     def ticks(self) -> list[float]:
-        """The ends, and quarters between zero and the upper end."""
-        quarters = [self.high * i / 4 for i in range(5)]
-        return [self.low, *quarters] if self.low < 0 else quarters
+        """The quarters of the way from zero to the upper end, and as many below as there are."""
+        step = self.high / 4
+        return [step * i for i in range(ceil(self.low / step), 5)]
 
 
 @dataclass(frozen=True)
@@ -101,13 +104,10 @@ class Section:
     name: str
     anchor: str
     task: TaskReport
+    headline: Row
     rows: list[Row]
+    scale: Scale
     figures: list[Figure]
-
-    @property
-    def deciding(self) -> Row:
-        """The row of the metric that decides."""
-        return next(row for row in self.rows if row.name == self.task.decides)
 
     @property
     def labels(self) -> list[LabelReport]:
@@ -120,6 +120,12 @@ class Section:
         return _matrix(self.task.confusion) if self.task.confusion else []
 
     @property
+    def of_spans(self) -> bool:
+        """Whether the mistakes are spans, to be marked in their text."""
+        said = [error.truth + error.answer for error in self.task.errors if _is_list(error.truth)]
+        return any(isinstance(item, dict) for items in said for item in items)
+
+    @property
     def upright(self) -> bool:
         """Whether the heads of the confusion matrix fit upright."""
         return self.task.confusion is None or len(self.task.confusion.labels) <= CALM_LABELS
@@ -127,24 +133,36 @@ class Section:
 
 def sections(report: Report) -> list[Section]:
     """Return the tasks as they stand on the page."""
-    common = common_scale(report.tasks.values())
+    summary = summary_scale(report)
     return [
-        Section(
-            name=name,
-            anchor=f"task-{at}",
-            task=task,
-            rows=[_row(metric, found, common) for metric, found in task.metrics.items()],
-            figures=_figures(report, name, task),
-        )
-        for at, (name, task) in enumerate(report.tasks.items(), start=1)
+        _section(report, name, f"task-{at}", summary)
+        for at, name in enumerate(report.tasks, start=1)
     ]
 
 
-def common_scale(tasks: Iterable[TaskReport]) -> Scale:
-    """Return the scale of all metrics whose best value is 1."""
-    founds = [found for task in tasks for found in task.metrics.values() if _is_share(found)]
-    lows = [score.low for found in founds for score in _scores(found)]
-    lowest = max(min(lows, default=0.0), -1.0)
+def summary_scale(report: Report) -> Scale:
+    """Return the scale that the deciding metrics share."""
+    return _scale([task.deciding for task in report.tasks.values()])
+
+
+def _section(report: Report, name: str, anchor: str, summary: Scale) -> Section:
+    task = report.tasks[name]
+    scale = _scale(task.metrics.values())
+    return Section(
+        name=name,
+        anchor=anchor,
+        task=task,
+        headline=_row(task.decides, task.deciding, summary),
+        rows=[_row(metric, found, scale) for metric, found in task.metrics.items()],
+        scale=scale,
+        figures=_figures(report, name, task),
+    )
+
+
+def _scale(metrics: Iterable[MetricReport]) -> Scale:
+    """Return the scale of all those metrics whose best value is 1."""
+    values = [score.value for found in metrics if _is_share(found) for score in _scores(found)]
+    lowest = max(min(values, default=0.0), LOWEST)
     return Scale(0.0 if lowest > -NEAR_ZERO else floor(lowest * 4) / 4, 1.0)
 
 
@@ -234,23 +252,35 @@ def pieces(error: WrongAnswer) -> list[Piece]:
     spans = [*error.truth, *error.answer]
     borders = {0, len(error.text)} | {s["start"] for s in spans} | {s["end"] for s in spans}
     cuts = sorted(borders)
-    return [_piece(error, *cut) for cut in zip(cuts, cuts[1:], strict=False)]
+    found, waiting = [], []
+    for start, end in pairwise(cuts):
+        style, tags = _marks(error, start, end)
+        waiting += tags
+        if any(s["start"] < end < s["end"] for s in spans):  # no tag inside a word
+            found.append(Piece(error.text[start:end], style, []))
+        else:
+            found.append(Piece(error.text[start:end], style, waiting))
+            waiting = []
+    return found
 
 
-def _piece(error: WrongAnswer, start: int, end: int) -> Piece:
+def _marks(error: WrongAnswer, start: int, end: int) -> tuple[str, list[tuple[str, str]]]:
+    """Return the style of a piece, and the names of the spans that end with it."""
     true = _covering(error.truth, start, end)
     said = _covering(error.answer, start, end)
     right = bool(true and said and _place(true) == _place(said))
-    style, tags = [], []
-    if said:
-        style.append("right" if right else "wrong")
-        if said["end"] == end:
-            tags.append(("right" if right else "wrong", said["label"]))
-    if true:
-        style.append("true")
-        if true["end"] == end and not right:
-            tags.append(("true", true["label"]))
-    return Piece(error.text[start:end], " ".join(style), tags)
+    verdict = "right" if right else "wrong"
+    style = [verdict] * bool(said) + ["true"] * bool(true)
+    tags = []
+    if said and said["end"] == end:
+        tags.append((verdict, said["label"]))
+    if true and true["end"] == end and not right:
+        tags.append(("true", true["label"]))
+    return " ".join(style), tags
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _covering(spans: Sequence[dict[str, Any]], start: int, end: int) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
-"""The training loop and what surrounds it."""
+"""The training loop and what surrounds it.
 
-from allrounder.training.course import Course, train
-from allrounder.training.fit import fit
-from allrounder.training.job import Job
-from allrounder.training.loop import Loop, State, Step
+Only the settings are imported here, so that `check` can read them without torch; the loop is in
+`loop`, one whole training in `fit`.
+"""
 
-__all__ = ["Course", "Job", "Loop", "State", "Step", "fit", "train"]
+from allrounder.training.settings import Training
+
+__all__ = ["Training"]
