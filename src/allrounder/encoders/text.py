@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -119,12 +120,18 @@ class Text(Encoder):
         )
 
     def _offsets(self, row: Encoded, text: str) -> list[int]:
-        """Return start, end, start, end … in `text`, without the prefix and leading spaces."""
+        """Return start, end, start, end … in `text`, without the prefix and leading spaces.
+
+        Marks that the tokenizer strips, such as accents, belong to the token before them.
+        """
         shift, flat = len(self.prefix), []
-        for start, end in row.offsets:
+        follows = [start for start, _ in row.offsets[1:]] + [shift + len(text)]
+        for (start, end), after in zip(row.offsets, follows, strict=True):
             start, end = max(0, start - shift), max(0, end - shift)
             while start < end and text[start].isspace():
                 start += 1
+            while start < end < after - shift and unicodedata.combining(text[end]):
+                end += 1
             flat += (start, end)
         return flat
 

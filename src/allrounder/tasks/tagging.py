@@ -5,6 +5,7 @@ I-k; and where words stay whole, a token inside a word continues what the token 
 Imports torch: kinds reach it lazily.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -76,8 +77,8 @@ def is_inside_word(text: str, at: int) -> bool:
 
 
 def _letter(char: str) -> bool:
-    """Letters and digits of scripts that put spaces between words."""
-    if not (char.isalnum() or char == "_"):
+    """Letters, their marks, and digits of scripts that put spaces between words."""
+    if not (char.isalnum() or char == "_" or unicodedata.category(char)[0] == "M"):
         return False
     code = ord(char)
     return not (
@@ -179,8 +180,9 @@ def probabilities(paths: Lattice, runs: Sequence[Sequence[Run]]) -> list[list[fl
 
 
 def _inner(paths: Lattice, row: int, run: Run) -> Tensor:
-    rest = paths.i[row, run.first + 1 : run.last + 1, run.label].sum()
-    return paths.b[row, run.first, run.label] + rest
+    rest = slice(run.first + 1, run.last + 1)
+    inner = paths.i[row, rest, run.label][paths.live[row, rest, 0]]
+    return paths.b[row, run.first, run.label] + inner.sum()
 
 
 def _forward(paths: Lattice) -> tuple[Tensor, Tensor]:

