@@ -1,4 +1,4 @@
-"""How fast is training, beside the Hugging Face Trainer?
+"""How fast training is, beside the Hugging Face Trainer.
 
 Same encoder (MiniLM, fully tuned), same 2,000 texts of skewed length (5 to 120 tokens), same 32
 records a batch, same AdamW, no dropout unless the row says so. Every row is measured twice, in
@@ -15,13 +15,13 @@ import pyarrow as pa
 import torch
 import transformers
 from common import MINILM, arguments, bf16_rate, keep
+from torch.nn import functional as F
 
 from allrounder.encoders import Text
 from allrounder.model import Model, Prepared, store_frozen
 from allrounder.tasks import Multiclass
 from allrounder.training import Training
-from allrounder.training.loop import Loop, grouped
-from torch.nn import functional as F
+from allrounder.training.loop import Loop
 
 LABELS = ["a", "b", "c", "d"]
 WARM = 3
@@ -214,8 +214,11 @@ def main() -> None:
     median = {name: statistics.median(found) for name, found in rates.items()}
     first, fast = "Trainer as it comes (fp32, dropout 0.1)", "Allrounder bf16 (default)"
     head = ["training", "tokens/s", "to Trainer as it comes", "to Trainer fp32"]
-    table = [[name, f"{value:,.0f}", f"{value / median[first]:.1f}×",
-              f"{value / median['Trainer fp32']:.1f}×"] for name, value in median.items()]  # fmt: skip
+    second = median["Trainer fp32"]
+    table = [
+        [name, f"{value:,.0f}", f"{value / median[first]:.1f}×", f"{value / second:.1f}×"]
+        for name, value in median.items()
+    ]
     # Six layers of 12·D² weights, each multiplied once forward and twice backward.
     share = median[fast] * 6 * 6 * 12 * 384**2 / statistics.median(peaks)
     mine, plain = last_losses(found, labels, 60)

@@ -1,8 +1,8 @@
 """Write the data of the newsroom example: three sources, three tasks, nothing in common.
 
-    data/bbc/<topic>/*.txt    BBC News articles, filed under five topics
-    data/mood.csv             rated sentences: tweets, reviews, editorials; -4 bad to 4 good
-    data/conll/*.conll        CoNLL-2003: persons, organisations, places, others
+data/bbc/<topic>/*.txt    BBC News articles, filed under five topics
+data/mood.csv             rated sentences: tweets, reviews, editorials; -4 bad to 4 good
+data/conll/*.conll        CoNLL-2003: persons, organisations, places, others
 """
 
 import csv
@@ -45,17 +45,19 @@ def bbc() -> None:
 
 def mood() -> None:
     """Write one row per sentence, with the document it comes from."""
-    outer = tarfile.open(
-        kit.fetch(
-            "vaderSentiment==3.3.2",
-            "vaderSentiment-3.3.2.tar.gz",
-            "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-            source=True,
-        )
+    package = kit.fetch(
+        "vaderSentiment==3.3.2",
+        "vaderSentiment-3.3.2.tar.gz",
+        "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        source=True,
     )
     path = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
-    inner = tarfile.open(fileobj=io.BytesIO(outer.extractfile(path).read()))  # type: ignore[union-attr]
-    with open(DATA / "mood.csv", "w", encoding="utf-8", newline="") as file:
+    with tarfile.open(package) as outer:
+        packed = io.BytesIO(outer.extractfile(path).read())  # type: ignore[union-attr]
+    with (
+        tarfile.open(fileobj=packed) as inner,
+        open(DATA / "mood.csv", "w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["sentence", "rating", "domain", "document"])
         writer.writerows(row for name in DOMAINS for row in _rated(inner, name))

@@ -11,6 +11,7 @@ from allrounder.encoders.vocabulary import Vocabulary
 from allrounder.evaluation.table import aligned
 from allrounder.plan import Plan
 from allrounder.records import SPLITS, DataReport, Records, inspect, load
+from allrounder.tasks.words import is_inside_word
 
 SAMPLE = 5_000
 """Texts of each input that are tokenized to see how far they are from the vocabulary."""
@@ -21,23 +22,36 @@ FEW = 30
 
 @dataclass(kw_only=True)
 class CheckReport:
-    """What was found: the data, the vocabulary of each input, and what is worth a thought."""
+    """What was found.
+
+    Args:
+        data: the records in numbers.
+        vocabulary: by input, how far its texts are from the encoder's vocabulary.
+        inside_words: by spans task, the share of spans that begin or end inside a word.
+    """
 
     data: DataReport
     vocabulary: dict[str, Vocabulary]
+    inside_words: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
         return {
             **self.data.to_dict(),
             "vocabulary": {n: dataclasses.asdict(found) for n, found in self.vocabulary.items()},
+            "inside_words": self.inside_words,
             "advice": self.advice,
         }
 
     @property
     def advice(self) -> list[str]:
         """Plain sentences on what is worth a thought, gravest first."""
-        return [*_leaks(self.data), *_labels(self.data), *_texts(self.vocabulary)]
+        return [
+            *_leaks(self.data),
+            *_labels(self.data),
+            *_spans(self.inside_words),
+            *_texts(self.vocabulary),
+        ]
 
     def __str__(self) -> str:
         parts = [_coverage(self.data), _label_table(self.data), _text_table(self)]
@@ -71,7 +85,27 @@ def check(plan: Plan) -> CheckReport:
         text = _sample(records, (encoder.fields or [name])[0])
         if (vocabulary := encoder.vocabulary(text)) is not None:
             found[name] = vocabulary
-    return CheckReport(data=inspect(records, plan.columns()), vocabulary=found)
+    return CheckReport(
+        data=inspect(records, plan.columns()),
+        vocabulary=found,
+        inside_words={
+            name: _inside_words(records, name, column.of)
+            for name, column in plan.columns().items()
+            if column.of is not None and not getattr(column.task, "split_words", False)
+        },
+    )
+
+
+def _inside_words(records: Records, task: str, field: str) -> float:
+    """Return the share of a task's spans that begin or end inside a word, on a sample."""
+    known = records.indices(task=task)
+    rows = known[:: max(1, len(known) // SAMPLE)]
+    edges = [
+        is_inside_word(text, span["start"]) or is_inside_word(text, span["end"])
+        for text, spans in zip(records.take(field, rows), records.take(task, rows), strict=True)
+        for span in spans
+    ]
+    return round(float(np.mean(edges)), 5) if edges else 0.0
 
 
 def _sample(records: Records, field: str) -> list[str]:
@@ -157,6 +191,15 @@ def _labels(data: DataReport) -> Iterator[str]:
             n = sum(row.labels.get(task, {}).get(split, 0) for row in data.coverage)
             if n < FEW:
                 yield f"{task} has {n} labels in {split}: too few to say much."
+
+
+def _spans(inside_words: dict[str, float]) -> Iterator[str]:
+    for task, share in inside_words.items():
+        if share:
+            yield (
+                f"{share:.1%} of the spans of {task} begin or end inside a word, where no answer "
+                f"can: set `tasks.{task}.split_words: true` if that is meant."
+            )
 
 
 def _texts(vocabulary: dict[str, Vocabulary]) -> Iterator[str]:

@@ -12,8 +12,9 @@ from allrounder.errors import Error, ProjectError
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
-    from allrounder import catalogue, progress
+    from allrounder import catalogue, prediction, progress
 else:
+    prediction = lazy("allrounder.prediction")
     catalogue, progress = lazy("allrounder.catalogue"), lazy("allrounder.progress")
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_STOPPED = 0, 2, 130
@@ -106,6 +107,7 @@ def _predict(verbs: Any) -> None:
     verb.add_argument("text", nargs="*", help="texts to answer; none: JSON lines from stdin")
     verb.add_argument("--data", help="a file of any source format to answer instead")
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
+    verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels of a task")
     verb.add_argument("--format", help="format of the input, where its suffix does not tell")
     verb.add_argument(
         "--map", action="append", default=[], metavar="COLUMN=FIELD",
@@ -160,7 +162,7 @@ def predict(arguments: argparse.Namespace) -> None:
     with progress.shown(arguments.quiet) as tell:
         project = _load(arguments, tell)
         if arguments.text:
-            _write_answers(project, arguments.text)
+            _write_answers(project, arguments.text, arguments.top)
             return
         source = arguments.data or sys.stdin.buffer
         options = {"format": arguments.format, "map": renamed}
@@ -173,10 +175,10 @@ def predict(arguments: argparse.Namespace) -> None:
             return
         for part, answers in project.predict_stream(source, **options):
             for row, answer in zip(part.to_pylist(), answers, strict=True):
-                _write_line({**row, "answers": answer})
+                _write_line({**row, "answers": prediction.topped(answer, arguments.top)})
 
 
-def _write_answers(project: Any, texts: Sequence[str]) -> None:
+def _write_answers(project: Any, texts: Sequence[str], top: int | None) -> None:
     fields = project.plan.fields
     if len(fields) != 1:
         raise ProjectError(
@@ -184,7 +186,7 @@ def _write_answers(project: Any, texts: Sequence[str]) -> None:
             "input, or --data."
         )
     for answer in project.predict([{fields[0]: text} for text in texts]):
-        _write_line(answer)
+        _write_line(prediction.topped(answer, top))
 
 
 def _write_line(data: Any) -> None:

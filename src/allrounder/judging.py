@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from allrounder.errors import DataError
 from allrounder.evaluation import Report
-from allrounder.evaluation.assess import Said, assess
+from allrounder.evaluation.assess import Known, Said, assess
 from allrounder.model import Prepared, load_passes
 from allrounder.plan import Plan
 from allrounder.records import Records
@@ -40,9 +40,11 @@ def evaluate(
         prepared,
         records,
         rows,
-        calibration=run.json("calibration.json"),
-        constants=run.json("constants.json"),
-        before=_probe(run, records) if split == "test" else None,
+        known=Known(
+            calibration=run.json("calibration.json"),
+            constants=run.json("constants.json"),
+            before=_probe(run, records) if split == "test" else None,
+        ),
         seed=plan.training.seed,
         tell=lambda done, total: tell("judge", done, total, ""),
     )

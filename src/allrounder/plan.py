@@ -103,7 +103,7 @@ def read_plan(path: Path, changes: Sequence[str] = ()) -> Plan:
         near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
         raise ProjectError(
             f"There is no project file {str(path)!r}.{did_you_mean(path.name, near)} "
-            f"Project files in {str(path.parent)!r}: {listed(near)}. Write one with: allrounder init"
+            f"Project files in {str(path.parent)!r}: {listed(near)}."
         )
     try:
         sections = yaml.load(path.read_text(encoding="utf-8-sig"), _Strict)
@@ -162,7 +162,7 @@ def _check_names(plan: Plan) -> None:
         for name in getattr(plan, section):
             if not str(name).isidentifier():
                 raise ProjectError(
-                    f"`{section}.{name}`: a name is letters, digits and _, and begins with a letter."
+                    f"`{section}.{name}`: a name is letters, digits and _, not a digit first."
                 )
     for name, task in plan.tasks.items():
         if name in plan.fields:

@@ -77,8 +77,8 @@ class Predictor:
         self,
         source: Path | IO[bytes],
         *,
-        format: str | None = None,  # noqa: A002
-        map: Mapping[str, str] | None = None,  # noqa: A002
+        format: str | None = None,
+        map: Mapping[str, str] | None = None,
         batch: int = 4096,
     ) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
         """Yield the rows of a file in order, part by part, each part with its answers."""
@@ -92,8 +92,8 @@ class Predictor:
         source: Path | IO[bytes],
         target: Path,
         *,
-        format: str | None = None,  # noqa: A002
-        map: Mapping[str, str] | None = None,  # noqa: A002
+        format: str | None = None,
+        map: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> int:
         """Answer every row of a file into another one, in order; return how many.
@@ -111,8 +111,22 @@ class Predictor:
         return done
 
 
+def topped(answers: Mapping[str, Any], top: int | None) -> dict[str, Any]:
+    """Return answers with only the `top` likeliest labels' probabilities; None leaves them all."""
+    if top is None:
+        return dict(answers)
+    return {task: _topped(answer, top) for task, answer in answers.items()}
+
+
+def _topped(answer: Mapping[str, Any], top: int) -> dict[str, Any]:
+    if "probabilities" not in answer:
+        return dict(answer)
+    ranked = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])
+    return {**answer, "probabilities": dict(ranked[:top])}
+
+
 def flat(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the answers of one record as columns of a table: `topic`, `topic_probability`, …"""
+    """Return the answers of one record as columns: `topic`, `topic_probability` and so on."""
     columns: dict[str, Any] = {}
     for task, answer in answers.items():
         (_, main), *rest = answer.items()

@@ -150,8 +150,8 @@ class Project:
         source: str | Path | IO[bytes],
         target: str | Path,
         *,
-        format: str | None = None,  # noqa: A002
-        map: Mapping[str, str] | None = None,  # noqa: A002
+        format: str | None = None,
+        map: Mapping[str, str] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> int:
         """Answer every row of a file into another, in order and in little memory; return how many.

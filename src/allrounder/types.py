@@ -7,7 +7,7 @@ Row = Mapping[str, Any]
 
 
 class Span(NamedTuple):
-    """A stretch of text and its label; `start` and `end` count Unicode code points, end excluded."""
+    """A stretch of text and its label; offsets count Unicode code points, the end excluded."""
 
     start: int
     end: int

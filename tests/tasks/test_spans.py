@@ -46,7 +46,9 @@ def random_scores(task: Spans, texts: list[str], seed: int, encoder=None) -> Tok
     records = [TokenRecord(text, tokens.offsets(row)) for row, text in enumerate(texts)]
     longest = max(1, *tokens.lengths)
     chance = torch.Generator().manual_seed(seed)
-    return TokenScores(torch.randn(len(texts), longest, task.num_tags, generator=chance) * 4, records)
+    return TokenScores(
+        torch.randn(len(texts), longest, task.num_tags, generator=chance) * 4, records
+    )
 
 
 # ------------------------------------------------------------------ what any scores may say
@@ -234,7 +236,9 @@ def test_spans_over_whole_tokens_survive_the_way_through_tags_and_back(text, spo
 def test_tags_are_begin_once_then_inside():
     task = Spans(labels=["A", "B"])
     offsets = np.array([(0, 0), (0, 2), (2, 4), (5, 6), (7, 8), (0, 0)])
-    tags = task.tags([{"start": 0, "end": 4, "label": "B"}, {"start": 7, "end": 8, "label": "A"}], offsets)
+    tags = task.tags(
+        [{"start": 0, "end": 4, "label": "B"}, {"start": 7, "end": 8, "label": "A"}], offsets
+    )
     assert tags.tolist() == [IGNORED, 2, 4, 0, 1, IGNORED]
 
 
@@ -278,19 +282,18 @@ def test_every_token_of_a_long_text_is_scored_once_and_in_its_place(tiny, kind):
     assert found[0].scores.values.shape[1] == len(record.offsets)
 
 
-@pytest.mark.parametrize("kind", ["hashing", "tiny"])
-def test_names_all_over_a_long_text_are_found_at_their_offsets(tiny, kind):
+def test_names_all_over_a_long_text_are_found_at_their_offsets():
     task = Spans(labels=["ORG"])
     text = "".join("the bank said " * n + f"Acme{n} rose 😀. " for n in (9, 10, 11))
     rows = [{"text": text, "it": of(text, ("Acme9", "ORG"), ("Acme10", "ORG"), ("Acme11", "ORG"))}]
-    prepared = made({"it": task}, rows, inputs={"text": windowed(tiny, kind)})
-    learn(prepared, lr=0.02 if kind == "hashing" else 0.01, steps=200)
+    prepared = made({"it": task}, rows, inputs={"text": hashing(max_tokens=16)})
+    learn(prepared)
     (part,) = scored(prepared.model, prepared, np.array([0]), tasks=["it"])
     assert bounds(task.decode(part.scores)[0]) == bounds(rows[0]["it"])
 
 
-def learn(prepared, *, lr, steps=60):
-    optimizer = torch.optim.Adam(prepared.model.parameters(), lr=lr)
+def learn(prepared, steps=60):
+    optimizer = torch.optim.Adam(prepared.model.parameters(), lr=0.02)
     prepared.model.train()
     for _ in range(steps):
         rows = np.arange(len(prepared))

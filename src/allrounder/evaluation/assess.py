@@ -36,6 +36,21 @@ class Said:
         return Said(**lists)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What an evaluation compares with.
+
+    Args:
+        calibration: by task, what was fitted on validation records.
+        constants: by task, what a constant would answer.
+        before: by task, what the probe on the frozen encoder said of the same records.
+    """
+
+    calibration: Calibration
+    constants: Mapping[str, Any]
+    before: Mapping[str, Said] | None = None
+
+
 def said(
     passes: Passes,
     prepared: Prepared,
@@ -97,9 +112,7 @@ def assess(
     records: Records,
     rows: np.ndarray,
     *,
-    calibration: Calibration,
-    constants: Mapping[str, Any],
-    before: Mapping[str, Said] | None = None,
+    known: Known,
     seed: int = 0,
     tell: Tell | None = None,
 ) -> dict[str, TaskReport]:
@@ -110,20 +123,18 @@ def assess(
         prepared: the tokens of the records.
         records: the records.
         rows: which of them.
-        calibration: by task, what was fitted on validation records.
-        constants: by task, what a constant would answer.
-        before: by task, what the probe on the frozen encoder said of the same rows.
+        known: what was found before: calibration, constants and probe.
         seed: of the resamples.
         tell: called with the rows done and the rows in all.
     """
     tasks = passes[0][0].tasks
-    found = said(passes, prepared, rows, calibration=calibration, tell=tell)
+    found = said(passes, prepared, rows, calibration=known.calibration, tell=tell)
     reports = {}
     for name in tasks:
         if name not in found:
             continue
         mine = found[name]
-        old = (before or {}).get(name)
+        old = (known.before or {}).get(name)
         reports[name] = judge(
             Judged(
                 task=tasks[name],
@@ -132,7 +143,7 @@ def assess(
                 answers=mine.answers,
                 raw=mine.raw,
                 before=old.decoded if old and old.rows == mine.rows else None,
-                baseline=[constants[name]] * len(mine.rows),
+                baseline=[known.constants[name]] * len(mine.rows),
                 texts=_texts(passes[0][0], records, name, mine.rows),
                 wheres=records.wheres(mine.rows),
             ),

@@ -36,6 +36,8 @@ def scored(
     """Yield the scores of each task, batch by batch.
 
     Args:
+        model: the model.
+        prepared: the tokens of the records.
         rows: the rows to read.
         tasks: the tasks to ask; all by default.
         labeled: ask each task only of rows that carry its label.

@@ -80,6 +80,7 @@ def store_frozen(prepared: Prepared, rows: np.ndarray, *, cache: Path, progress:
     """Run the frozen part of every encoder over `rows` once; batches then read what it said.
 
     Args:
+        prepared: the tokens of the records, and the model.
         rows: the rows that training and evaluation will visit.
         cache: where the vectors are kept, by content.
         progress: called as records are done.

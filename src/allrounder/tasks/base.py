@@ -59,7 +59,7 @@ class Task(Kind, ABC):
 
     @abstractmethod
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
-        """Turn raw values of a file into labels of `type`; raise `BadValue` at the first bad one."""
+        """Turn raw values into labels of `type`; raise `BadValue` at the first bad one."""
 
     def learn(self, labels: pa.ChunkedArray) -> Self:
         """Return the task with what only training labels can tell, such as the set of labels."""

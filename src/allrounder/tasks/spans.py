@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -84,7 +85,7 @@ class Spans(Task):
                     f"text of {length} characters. Offsets count Unicode characters from 0, the "
                     "end excluded.",
                 )
-        for left, right in zip(rows, rows[1:], strict=False):
+        for left, right in pairwise(rows):
             if right["start"] < left["end"]:
                 raise BadValue(
                     index,

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from allrounder.evaluation import Report, TaskReport, write_report
-from allrounder.evaluation.assess import Passes, Said, assess, calibrate
+from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
 from allrounder.kinds import dump
 from allrounder.model import Model, Prepared, save_model
 from allrounder.runs import environment, write_json, write_yaml
@@ -91,9 +91,7 @@ def _judged(
         prepared,
         job.records,
         rows,
-        calibration=calibration,
-        constants=constants,
-        before=before,
+        known=Known(calibration=calibration, constants=constants, before=before),
         seed=job.settings.seed,
         tell=tell,
     )

