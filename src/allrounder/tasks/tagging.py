@@ -5,7 +5,6 @@ I-k; and where words stay whole, a token inside a word continues what the token 
 Imports torch: kinds reach it lazily.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple

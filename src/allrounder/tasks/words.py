@@ -1,5 +1,7 @@
 """Where words begin and end, in scripts with spaces between words and without."""
 
+import unicodedata
+
 
 def is_inside_word(text: str, at: int) -> bool:
     """Return whether position `at` lies between two characters of one word."""
