@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import re
 from typing import Any
 
 from allrounder.encoders import ENCODERS
@@ -12,6 +13,9 @@ from allrounder.tasks import TASKS
 from allrounder.training.optimizers import OPTIMIZERS
 from allrounder.training.sampling import SAMPLINGS
 from allrounder.training.schedules import SCHEDULES
+
+ENTRY = re.compile(r"^    (\w+): (.*(?:\n     +.*)*)", re.MULTILINE)
+"""One entry of an Args section: a name, and text that may go on, indented deeper."""
 
 FAMILIES: dict[str, Kinds[Any]] = {
     "encoders": ENCODERS,
@@ -36,8 +40,22 @@ def kinds(family: str | None = None) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _described(cls: type) -> dict[str, Any]:
-    settings = {field.name: _default(field) for field in dataclasses.fields(cls)}
+    meanings = _meanings(cls)
+    settings = {
+        field.name: {"default": _default(field), "meaning": meanings.get(field.name, "")}
+        for field in dataclasses.fields(cls)
+    }
     return {"summary": (inspect.getdoc(cls) or "").split("\n")[0], "settings": settings}
+
+
+def _meanings(cls: type) -> dict[str, str]:
+    """Return what the docstrings of a class and its bases say of its fields."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        _, _, arguments = inspect.cleandoc(base.__doc__ or "").partition("Args:\n")
+        for name, text in ENTRY.findall(arguments):
+            found[name] = " ".join(text.split())
+    return found
 
 
 def _default(field: dataclasses.Field) -> Any:
@@ -55,15 +73,18 @@ def shown(found: dict[str, dict[str, dict[str, Any]]]) -> str:
         lines += ["", family]
         for kind, about in kinds_.items():
             lines += [f"  {kind:<14}{about['summary']}"]
-            lines += [
-                " " * 16 + ", ".join(f"{k}: {_short(v)}" for k, v in about["settings"].items())
-            ]
+            lines += [_line(key, setting) for key, setting in about["settings"].items()]
     return "\n".join(lines[1:])
 
 
-def _short(value: Any) -> str:
-    return (
-        {None: "–", True: "yes", False: "no"}.get(value, str(value))
-        if not isinstance(value, list | dict)
-        else str(value)
-    )
+def _line(key: str, setting: dict[str, Any]) -> str:
+    return f"    {key + ': ' + plain(setting['default']):<32}{setting['meaning']}"
+
+
+def plain(value: Any) -> str:
+    """Return a default as a project file would write it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value != "" else "''"

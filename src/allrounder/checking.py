@@ -76,6 +76,16 @@ def load_records(plan: Plan, *, trains: bool = True) -> Records:
     )
 
 
+def in_numbers(plan: Plan, records: Records) -> dict[str, Any]:
+    """Return what a report says of the records: counts per source, task and split."""
+    found = inspect(records, plan.columns())
+    return {
+        **found.to_dict(),
+        "records": {row.source: row.records for row in found.coverage},
+        "coverage": {row.source: row.labels for row in found.coverage},
+    }
+
+
 def check(plan: Plan) -> CheckReport:
     """Read every source and look at what is there; nothing is trained."""
     inputs = plan.located()

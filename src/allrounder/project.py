@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from allrounder.checking import CheckReport, check, load_records
+from allrounder.checking import CheckReport, check, in_numbers, load_records
 from allrounder.errors import RunError
 from allrounder.evaluation import Report
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
-from allrounder.records import Source, inspect
+from allrounder.records import Source
 from allrounder.runs import Run, latest
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Project:
             cache=plan.cache,
             tell=self.tell,
         )
-        data = inspect(records, plan.columns()).to_dict()
+        data = in_numbers(plan, records)
         report = fitting.fit(job, project=plan.to_dict(), data=data, resume=resume)
         self._run = run
         return report

@@ -1,0 +1,51 @@
+"""Write the pages that are made from the code: kinds.md and command-line.md.
+
+Run it after a kind or a flag has changed; a test fails when a page is stale.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from allrounder import catalogue, cli
+
+DOCS = Path(__file__).parent
+
+
+def kinds_page() -> str:
+    """Return the page of every kind."""
+    lines = ["# Kinds", "", "What can stand behind `kind:` in a project file. Your own class is written",
+             "`module:Class`, or published as an entry point `allrounder.<family>`.", ""]  # fmt: skip
+    for family, kinds in catalogue.kinds().items():
+        lines += [f"## {family}", ""]
+        for kind, about in kinds.items():
+            lines += [f"**`{kind}`**: {about['summary']}", "", "| key | default | meaning |",
+                      "|---|---|---|"]  # fmt: skip
+            lines += [
+                f"| `{key}` | {_cell(about['default'])} | {about['meaning']} |"
+                for key, about in about["settings"].items()
+            ]
+            lines += [""]
+    return "\n".join(lines)
+
+
+def _cell(default: object) -> str:
+    return catalogue.plain(default).replace("|", "\\|")
+
+
+def command_page() -> str:
+    """Return the page of every verb, as `--help` prints it."""
+    os.environ["COLUMNS"] = "96"
+    top = cli.parser()
+    verbs = next(a for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    lines = ["# Command line", "", "```text", top.format_help().strip(), "```", ""]
+    for name, verb in verbs.choices.items():
+        lines += [f"## {name}", "", "```text", verb.format_help().strip(), "```", ""]
+    return "\n".join(lines)
+
+
+PAGES = {"kinds.md": kinds_page, "command-line.md": command_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
