@@ -16,7 +16,7 @@ from common import MINILM, arguments, data, keep, mean_interval, scratch, traine
 from allrounder.project import Project
 
 SPLITS = {"train": "train", "dev": "validation", "test": "test"}
-EPOCHS = {"snips": 5, "atis": 12}
+EPOCHS = {"snips": 4, "atis": 8}
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

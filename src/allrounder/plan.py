@@ -213,11 +213,14 @@ def _change(sections: dict[str, Any], change: str) -> None:
         raise ProjectError(f"--set {change!r}: expected a dotted place and a value, as in a.b=1.")
     *way, last = place.split(".")
     at: Any = sections
-    for step in way:
-        at = at[int(step)] if isinstance(at, list) and step.isdigit() else at.setdefault(step, {})
-        if isinstance(at, str):
-            raise ProjectError(f"--set {change!r}: `{step}` is a value, it has nothing inside.")
-    at[last] = _value(value)
+    try:
+        for step in way:
+            at = at[int(step)] if isinstance(at, list) else at.setdefault(step, {})
+        at[int(last) if isinstance(at, list) else last] = _value(value)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise ProjectError(
+            f"--set {change!r}: there is no place `{place}` in the project file."
+        ) from None
 
 
 def _value(text: str) -> Any:
