@@ -14,13 +14,18 @@ DOCS = Path(__file__).parent
 
 def kinds_page() -> str:
     """Return the page of every kind."""
-    lines = ["# Kinds", "", "What can stand behind `kind:` in a project file. Your own class is written",
-             "`module:Class`, or published as an entry point `allrounder.<family>`.", ""]  # fmt: skip
+    lines = [
+        "# Kinds",
+        "",
+        "What can stand behind `kind:` in a project file. Your own class is written",
+        "`module:Class`, or published as an entry point `allrounder.<family>`.",
+        "",
+    ]
     for family, kinds in catalogue.kinds().items():
         lines += [f"## {family}", ""]
         for kind, about in kinds.items():
-            lines += [f"**`{kind}`**: {about['summary']}", "", "| key | default | meaning |",
-                      "|---|---|---|"]  # fmt: skip
+            lines += [f"**`{kind}`**: {about['summary']}", ""]
+            lines += ["| key | default | meaning |", "|---|---|---|"]
             lines += [
                 f"| `{key}` | {_cell(about['default'])} | {about['meaning']} |"
                 for key, about in about["settings"].items()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, overload
 
 from allrounder.checking import CheckReport, check, in_numbers, load_records
-from allrounder.errors import RunError
+from allrounder.errors import Error, RunError
 from allrounder.evaluation import Report
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
@@ -108,8 +108,13 @@ class Project:
             tell=self.tell,
         )
         data = in_numbers(plan, records)
-        report = fitting.fit(job, project=plan.to_dict(), data=data, resume=resume)
+        try:
+            report = fitting.fit(job, project=plan.to_dict(), data=data, resume=resume)
+        except Error:
+            run.discard_if_empty()
+            raise
         self._run = run
+        self.__dict__.pop("predictor", None)  # it answered for an older run
         return report
 
     def evaluate(self, *, split: str = "test", data: str | Path | None = None) -> Report:

@@ -15,6 +15,7 @@ Every file is written whole or not at all, and nothing is pickled.
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -127,6 +128,11 @@ class Run:
     def is_complete(self) -> bool:
         """Whether training came to its end."""
         return self.about.get("state") == "complete"
+
+    def discard_if_empty(self) -> None:
+        """Delete the folder if training never came to a first evaluation or checkpoint."""
+        if not any(self.path.glob("**/*.safetensors")):
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def complete(self) -> None:
         """Mark the run as complete."""

@@ -298,6 +298,9 @@ def test_top_of_more_layers_than_there_are_is_refused(tiny):
         tiny_text(tiny, tune="top:9").module()
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"
+)  # peft
 def test_lora_trains_adapters_alone_and_starts_as_the_plain_encoder(tiny):
     pytest.importorskip("peft")
     lora = made(TASKS, ROWS, inputs={"text": tiny_text(tiny, tune="lora", lora_rank=2)})

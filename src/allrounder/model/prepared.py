@@ -13,6 +13,7 @@ from torch import Tensor
 from allrounder.encoders import Encoder, Tokens
 from allrounder.model.network import Batch, Given, Model
 from allrounder.tasks import Task
+from allrounder.tasks.columns import in_parts
 
 Column = pa.Array | pa.ChunkedArray
 
@@ -43,7 +44,8 @@ class Targets:
         place = np.where(known, np.cumsum(known) - 1, -1)
         values = labels.drop_null()
         if task.reads == "record":
-            values = task.encode(values.to_pylist())
+            encoded = [task.encode(part) for part in in_parts(values)]
+            values = torch.cat(encoded) if encoded else task.encode([])
         return cls(place, values)
 
     def known(self, rows: np.ndarray) -> np.ndarray:

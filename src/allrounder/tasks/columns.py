@@ -1,6 +1,7 @@
 """Reading columns of labels, in Arrow, without torch."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -104,6 +105,12 @@ def parse_json(index: int, word: str) -> Any:
     return found
 
 
+def in_parts(labels: pa.ChunkedArray, size: int = 1 << 16) -> Iterator[list[Any]]:
+    """Yield labels as Python values, part by part: never all of a large column at once."""
+    for start in range(0, len(labels), size):
+        yield labels.slice(start, size).to_pylist()
+
+
 def class_names(labels: pa.ChunkedArray) -> list[str]:
     """Return the distinct labels of a column in order; whole numbers in the order of numbers."""
     found = [str(name) for name in pc.unique(labels.drop_null()).to_pylist()]
@@ -124,3 +131,12 @@ def labels_of(task: Any, *, at_least: int = 2) -> None:
     twice = sorted({name for name in labels if labels.count(name) > 1})
     if twice:
         raise ValueError(f"names the label {twice[0]!r} twice in `labels`.")
+
+
+def balanced(labels: pa.ChunkedArray, names: list[str]) -> dict[str, float]:
+    """Return the weight per label that makes every label weigh alike: n / (labels · count)."""
+    found = {
+        row["values"]: row["counts"] for row in pc.value_counts(labels.drop_null()).to_pylist()
+    }
+    total = sum(found.values())
+    return {name: round(total / (len(found) * found.get(name, total)), 6) for name in names}

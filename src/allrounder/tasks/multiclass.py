@@ -10,7 +10,7 @@ import pyarrow as pa
 from allrounder.lazy import lazy
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
-from allrounder.tasks.columns import class_names, label_column, labels_of
+from allrounder.tasks.columns import balanced, class_names, label_column, labels_of
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,7 @@ class Multiclass(Task):
         names = self.labels or class_names(labels)
         weights = self.class_weights
         if weights == "balanced":
-            weights = scoring.balanced(labels.to_numpy(), names)
+            weights = balanced(labels, names)
         return replace(self, labels=names, class_weights=weights)
 
     def metrics(self) -> dict[str, Metric]:

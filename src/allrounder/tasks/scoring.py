@@ -9,10 +9,8 @@ from allrounder.lazy import lazy
 if TYPE_CHECKING:
     from scipy import stats
     from sklearn import metrics
-    from sklearn.utils import class_weight
 else:
     stats, metrics = lazy("scipy.stats"), lazy("sklearn.metrics")
-    class_weight = lazy("sklearn.utils.class_weight")
 
 
 def accuracy(truths: np.ndarray, answers: np.ndarray) -> float:
@@ -79,12 +77,3 @@ def _counts(truths: np.ndarray, answers: np.ndarray) -> tuple[int, int, int]:
 
 def _f1(right: int, found: int, true: int) -> float:
     return 2 * right / (found + true) if found + true else 1.0
-
-
-def balanced(labels: np.ndarray, names: list[str]) -> dict[str, float]:
-    """Return the weight per label that makes every label weigh alike."""
-    known = np.array([label for label in labels if label is not None])
-    seen = np.unique(known)
-    found = class_weight.compute_class_weight("balanced", classes=seen, y=known)
-    weights = dict(zip(seen.tolist(), found.tolist(), strict=True))
-    return {name: round(weights.get(name, 1.0), 6) for name in names}

@@ -14,6 +14,8 @@ from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
 from allrounder.kinds import dump
 from allrounder.model import Model, Prepared, save_model
 from allrounder.runs import environment, write_json, write_yaml
+from allrounder.tasks import Task
+from allrounder.tasks.columns import in_parts
 from allrounder.training.course import CHECKPOINT, Course, train
 from allrounder.training.job import Job, fill, kept_chance
 from allrounder.training.keeping import Keeper
@@ -108,15 +110,15 @@ def _keep_probe(job: Job, before: Mapping[str, Said] | None) -> None:
 
 def _constants(job: Job) -> dict[str, Any]:
     """Return what a constant would answer to each task, from training labels."""
-    train = job.records.indices("train")
-    return {
-        name: task.baseline(task.array(_known(job, name, train)))
-        for name, task in job.tasks.items()
-    }
+    return {name: task.baseline(_truths(job, name, task)) for name, task in job.tasks.items()}
 
 
-def _known(job: Job, name: str, rows: np.ndarray) -> list[Any]:
-    return [label for label in job.records.take(name, rows) if label is not None]
+def _truths(job: Job, name: str, task: Task) -> np.ndarray:
+    """Return the training labels as metrics read them, made in parts."""
+    if task.reads == "tokens":
+        return np.empty(0, dtype=object)  # no constant answer fits another text
+    labels = job.records.labels(name).take(job.records.indices("train")).drop_null()
+    return np.concatenate([task.array(part) for part in in_parts(labels)])
 
 
 def _snapshots(keeper: Keeper, own: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
