@@ -307,7 +307,7 @@ def test_gradients_are_clipped_to_the_norm_asked_for():
     moves = []
     for clip in (0, 0.01):
         prepared = made(TASKS, rows_of(16))
-        before = [w.clone() for w in prepared.model.parameters()]
+        before = [w.detach().clone() for w in prepared.model.parameters()]
         run(prepared, epochs=1, batch_records=100, clip=clip, head_lr=1.0,
             optimizer={"kind": "sgd", "momentum": 0, "weight_decay": 0},
             schedule={"kind": "constant", "warmup": 0})  # fmt: skip

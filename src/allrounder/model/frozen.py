@@ -21,6 +21,9 @@ from allrounder.model.prepared import Prepared
 Progress = Callable[[int, int], None]
 """Called with the number of records done and the number in all."""
 
+KEPT = 6
+"""Caches that stay on disk, those used last."""
+
 SPARE = 2 << 30
 """Bytes of disk that the cache leaves free."""
 
@@ -109,12 +112,21 @@ def _store(
     path = cache / _key(prepared, name, whole, rows)
     if not path.exists():
         _write(path, prepared, name, rows, whole, starts, progress)
+    _tidy(path)
     states = np.load(path / "states.npy", mmap_mode="r")
     if module.is_frozen:
         pooled = np.load(path / "pooled.npy", mmap_mode="r")
         prepared.stored[name] = FrozenFeatures(pooled, states, starts)
     else:
         prepared.stored[name] = StemStates(prepared, name, states, starts)
+
+
+def _tidy(path: Path) -> None:
+    """Remove all but the caches used last."""
+    os.utime(path)
+    found = sorted(path.parent.iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
+    for old in found[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _counts(

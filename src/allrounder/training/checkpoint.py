@@ -36,8 +36,7 @@ def restore(path: Path, loop: Loop) -> dict[str, Any]:
     for name, value in tensors.items():
         if name.startswith("optimizer."):
             _, key, weight = name.split(".", 2)
-            moved = value if key == "step" else value.to(loop.model.device)
-            loop.optimizer.state[weights[weight]][key] = moved
+            loop.optimizer.state[weights[weight]][key] = value.to(loop.model.device)
     torch.set_rng_state(tensors["rng.cpu"])
     if "rng.cuda" in tensors and loop.model.device.type == "cuda":
         torch.cuda.set_rng_state(tensors["rng.cuda"])
