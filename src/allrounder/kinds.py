@@ -122,6 +122,18 @@ class Kinds(Generic[T]):
     def _imported(self, kind: str, at: str) -> type[T]:
         module, _, name = kind.partition(":")
         try:
-            return getattr(import_module(module), name)
+            found = getattr(import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise ProjectError(f"`{at}`: {kind!r} cannot be imported: {error}.") from error
+        if not (isinstance(found, type) and issubclass(found, self.base)):
+            raise ProjectError(
+                f"`{at}`: {kind!r} is no kind of {self.family}: it does not derive from "
+                f"{self.base.__module__}.{self.base.__name__}."
+            )
+        return found
+
+    @property
+    def base(self) -> type:
+        """The class that every kind of the family derives from."""
+        first = next(iter(self.builtin.values()))
+        return next(cls for cls in first.__mro__ if Kind in cls.__bases__)

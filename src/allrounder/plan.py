@@ -212,19 +212,23 @@ def _change(sections: dict[str, Any], change: str) -> None:
     if not equals or not place:
         raise ProjectError(f"--set {change!r}: expected a dotted place and a value, as in a.b=1.")
     *way, last = place.split(".")
+    new = _value(change, value)
     at: Any = sections
     try:
         for step in way:
             at = at[int(step)] if isinstance(at, list) else at.setdefault(step, {})
-        at[int(last) if isinstance(at, list) else last] = _value(value)
+        at[int(last) if isinstance(at, list) else last] = new
     except (AttributeError, IndexError, TypeError, ValueError):
         raise ProjectError(
             f"--set {change!r}: there is no place `{place}` in the project file."
         ) from None
 
 
-def _value(text: str) -> Any:
-    value = yaml.safe_load(text)
+def _value(change: str, text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ProjectError(f"--set {change!r}: expected a YAML value, found {text!r}.") from None
     if isinstance(value, str):  # YAML 1.1 takes 1e-4 for a word
         try:
             return float(value)

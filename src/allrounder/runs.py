@@ -72,7 +72,7 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path) -> "Run":
-        """Make the next numbered folder under `folder`."""
+        """Make the next numbered folder under `folder`; it is a run once `start` has been called."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             number = max([0, *(int(p.name) for p in folder.iterdir() if p.name.isdigit())]) + 1
@@ -83,9 +83,7 @@ class Run:
                 number += 1
         except OSError as error:
             raise RunError(f"No run folder could be made under {folder}: {error}.") from error
-        run = cls(folder / str(number), {"format": FORMAT, "state": "training", **environment()})
-        run.save()
-        return run
+        return cls(folder / str(number), {"format": FORMAT, "state": "training", **environment()})
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -112,9 +110,9 @@ class Run:
             plan: the project file with every default written out.
             records: the fingerprint of the records.
         """
+        write_json(self.path / "plan.json", plan)
         self.about["records"] = records
         self.save()
-        write_json(self.path / "plan.json", plan)
 
     def check_records(self, records: str) -> None:
         """Refuse to go on with other records than the run began with."""
@@ -145,7 +143,10 @@ class Run:
 
     def project(self) -> dict[str, Any]:
         """Return the project file that made the run, every default written out."""
-        return yaml.safe_load((self.path / "project.yaml").read_text(encoding="utf-8"))
+        path = self.path / "project.yaml"
+        if not path.exists():
+            raise RunError(f"{self.path} holds no project.yaml: the run is not complete.")
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
 
     def json(self, name: str) -> Any:
         """Return the contents of a JSON file of the run."""

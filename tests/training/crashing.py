@@ -72,7 +72,8 @@ def outcome(project: Path) -> dict[str, Any]:
     if not runs.exists():
         return {"state": "no run"}
     run = sorted(runs.iterdir(), key=lambda path: int(path.name))[-1]
-    if json.loads((run / "run.json").read_text())["state"] != "complete":
+    about = run / "run.json"
+    if not about.exists() or json.loads(about.read_text())["state"] != "complete":
         return {"state": "not complete"}
     found = json.loads((run / "metrics.json").read_text())
     for row in found["history"]:

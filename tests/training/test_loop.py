@@ -376,3 +376,12 @@ def test_settings_that_mean_nothing_are_refused_in_words(keys, words):
     with pytest.raises(ValueError) as caught:
         settings(**keys)
     assert str(caught.value).startswith(words)
+
+
+def test_dropout_inside_the_encoder_is_at_work_from_the_first_step(tiny):
+    losses = []
+    for dropout in (0.0, 0.5):
+        encoder = tiny_text(tiny, dropout=dropout)
+        _, steps = run(made(TASKS, rows_of(8), inputs={"text": encoder}), epochs=1)
+        losses.append(steps[0].losses)
+    assert losses[0] != losses[1]

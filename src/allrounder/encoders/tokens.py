@@ -3,12 +3,15 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
+from allrounder.errors import RunError
 
 CHUNK = 16_384
 """Rows that are tokenized and cached together; appended rows leave earlier chunks as they are."""
@@ -137,8 +140,13 @@ def _digest(part: list[pa.Array], fingerprint: str) -> str:
 
 def write_arrow(path: Path, batch: pa.RecordBatch) -> None:
     """Write one batch as an Arrow file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with pa.OSFile(str(draft), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
-        writer.write_batch(batch)
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pa.OSFile(str(draft), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise RunError(f"{path} could not be written: {error.strerror or error}.") from error

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from allrounder.encoders.modules import Features
+from allrounder.encoders.modules import Features, evaluating
 from allrounder.model.network import Given
 from allrounder.model.prepared import Prepared
 
@@ -205,8 +205,8 @@ def _run(
     model, module = prepared.model, prepared.model.encoding(name)
     batch = prepared.sequences(name, part, whole[part])
     kind = model.precision
-    with torch.no_grad(), torch.autocast(model.device.type, dtype=kind, enabled=kind is not None):
-        module.eval()
+    autocast = torch.autocast(model.device.type, dtype=kind, enabled=kind is not None)
+    with torch.no_grad(), evaluating(module), autocast:
         found = module.stem(batch)
         features = module.finish(found, batch, tokens=True) if pooled is not None else None
     if features is None or pooled is None:

@@ -67,7 +67,7 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs, self.tasks = dict(inputs), dict(tasks)
-        self.owners = _owners(self.inputs)
+        self.owners = owners(self.inputs)
         self.encoders = nn.ModuleDict(
             {name: self.inputs[name].module() for name in dict.fromkeys(self.owners.values())}
         )
@@ -174,7 +174,7 @@ class Model(nn.Module):
         return {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
 
 
-def _owners(inputs: Mapping[str, Encoder]) -> dict[str, str]:
+def owners(inputs: Mapping[str, Encoder]) -> dict[str, str]:
     """Return for each input the first one with the same settings: they share a module."""
     seen: dict[str, str] = {}
     return {

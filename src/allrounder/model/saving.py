@@ -8,7 +8,7 @@ from torch import Tensor
 from allrounder.encoders import Encoder
 from allrounder.errors import RunError
 from allrounder.fusion import Fusion
-from allrounder.model.network import Model
+from allrounder.model.network import Model, owners
 from allrounder.model.tensors import load_tensors, save_tensors
 from allrounder.tasks import Task
 
@@ -23,8 +23,8 @@ def save_model(folder: Path, model: Model, own: Mapping[str, Mapping[str, Tensor
         model: the model whose snapshot answers most tasks.
         own: by task, the weights of a snapshot of its own.
     """
-    for name, encoder in model.inputs.items():
-        encoder.save(folder / "inputs" / name)
+    for name in model.encoders:
+        model.inputs[name].save(folder / "inputs" / name)
     for name, weights in own.items():
         save_tensors(folder / "snapshots" / f"{name}.safetensors", weights)
     save_tensors(folder / MAIN, model.state_dict(), {"own": list(own)})
@@ -46,7 +46,8 @@ def load_passes(
     """
     weights, about = load_tensors(folder / MAIN)
     own = list((about or {}).get("own", []))
-    saved = {name: encoder.saved(folder / "inputs" / name) for name, encoder in inputs.items()}
+    shared = owners(inputs)
+    saved = {n: encoder.saved(folder / "inputs" / shared[n]) for n, encoder in inputs.items()}
     passes: list[tuple[Model, Sequence[str]]] = []
     for name in [None, *own]:
         model = Model(saved, tasks, fusion=fusion)
@@ -60,4 +61,8 @@ def _fill(model: Model, weights: Mapping[str, Tensor], folder: Path) -> None:
     try:
         model.load_state_dict(dict(weights))
     except RuntimeError as error:
-        raise RunError(f"The weights in {folder} do not fit its project file: {error}") from error
+        first = str(error).strip().splitlines()[-1].strip()
+        raise RunError(
+            f"The weights in {folder} do not fit its project file ({first[:120]}). Was one of them "
+            "replaced?"
+        ) from error

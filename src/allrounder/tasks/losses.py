@@ -33,13 +33,17 @@ def cross_entropy(
 def binary_cross_entropy(
     scores: Tensor, targets: Tensor, *, smoothing: float = 0.0, focal: float = 0.0
 ) -> Tensor:
-    """Return the mean binary cross-entropy of each row: scores and targets [n, L] → [n]."""
+    """Return the binary cross-entropy of each row: scores and targets [n, L] → [n].
+
+    It is the sum over decisions, the negative log-likelihood of the row, so that a row of many
+    decisions is not worth less than one of a single decision among many labels.
+    """
     soft = targets * (1 - smoothing) + smoothing / 2
     loss = F.binary_cross_entropy_with_logits(scores, soft, reduction="none")
     if focal:
         right = torch.where(targets > 0.5, scores.sigmoid(), 1 - scores.sigmoid())
         loss = (1 - right) ** focal * loss
-    return loss.mean(-1)
+    return loss.sum(-1)
 
 
 def temperature(loss: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> float:

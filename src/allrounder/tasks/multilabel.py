@@ -102,7 +102,7 @@ class Multilabel(Task):
         return torch.from_numpy(self.array(labels)).float()
 
     def loss(self, scores: "Tensor", targets: "Tensor") -> "Tensor":
-        """Return the mean binary cross-entropy of each record."""
+        """Return the binary cross-entropy of each record, summed over labels."""
         return losses.binary_cross_entropy(
             scores, targets, smoothing=self.label_smoothing, focal=self.focal
         )

@@ -78,7 +78,7 @@ class Ordinal(Task):
         return (ranks[:, None] > torch.arange(len(self.labels or []) - 1)).float()
 
     def loss(self, scores: "Tensor", targets: "Tensor") -> "Tensor":
-        """Return the mean binary cross-entropy over the thresholds."""
+        """Return the binary cross-entropy of each record, summed over thresholds."""
         return losses.binary_cross_entropy(scores, targets)
 
     def decode(self, scores: "Tensor") -> list[Any]:

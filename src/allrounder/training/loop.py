@@ -79,6 +79,7 @@ class Loop:
 
     def steps(self) -> Iterator[Step]:
         """Train until the epochs are used up, yielding after every optimizer step."""
+        self.model.train()  # parts of a fresh model may not be: pretrained ones come in eval mode
         while self.state.epoch < self.settings.epochs and self._active():
             if self.state.batch == 0:
                 self.state.planned_without = list(self.state.stopped)
