@@ -4,7 +4,7 @@ MiniLM (22M), fully tuned, with the published splits. Joint model and twins have
 epochs, batches, learning rates and seed. Sentence accuracy asks intent and every slot of a
 sentence to be right; for the twins it takes the intent of one model and the slots of the other.
 Anchor (published): DistilBERT joint, SNIPS 98.0 / 96.1 / 91.0, ATIS 97.76 / 95.50 / 87.68.
-Default size: one seed, about 28 minutes on 2 cores; --full: three seeds with intervals.
+Default size: one seed, about 22 minutes on 2 cores; --full: three seeds with intervals.
 """
 
 from pathlib import Path
@@ -97,23 +97,21 @@ def measure(name: str, seed: int) -> dict[str, dict[str, float]]:
 
 
 def _row(first: Any, second: Any, intents: np.ndarray, slots: np.ndarray) -> dict[str, float]:
-    seconds = first.speed["train_seconds"]
     return {
         "intent": 100 * first.tasks["intent"].metrics["accuracy"].after.value,
         "slots": 100 * second.tasks["slots"].metrics["span_f1"].after.value,
         "sentence": 100 * float((intents & slots).mean()),
-        "minutes": (seconds if first is second else seconds + second.speed["train_seconds"]) / 60,
     }
 
 
 def main() -> None:
     """Measure both data sets and print the table."""
     seeds = range(3) if arguments(__doc__).full else range(1)
-    table = [["data, model", "intent accuracy", "slot F1", "sentence accuracy", "minutes"]]
+    table = [["data, model", "intent accuracy", "slot F1", "sentence accuracy"]]
     for name in EPOCHS:
         found = [measure(name, seed) for seed in seeds]
         for kind in ("joint", "twins"):
-            keys = ("intent", "slots", "sentence", "minutes")
+            keys = ("intent", "slots", "sentence")
             cells = [mean_interval([one[kind][key] for one in found]) for key in keys]
             table.append([f"{name}, {'one model' if kind == 'joint' else 'two twins'}", *cells])
     keep("joint_intent_slots", "Intent and slots in one model", table, [

@@ -55,8 +55,8 @@ def refused(path: Path, *changes: str) -> str:
         ),
         (
             {"tasks": {"topic": {"labels": ["a", "b"]}}},
-            "`tasks.topic` needs a `kind`. Known kinds: multiclass, multilabel, ordinal, regression, "
-            "spans.",
+            "`tasks.topic` needs a `kind`. Known kinds: multiclass, multilabel, ordinal, "
+            "regression, spans.",
         ),
         ({"tasks": {"topic": 3}}, "`tasks.topic` must name a kind: {kind: …}. Got 3."),
         (
@@ -192,7 +192,11 @@ def test_a_byte_order_mark_does_no_harm(write):
         ("training.seed=3", lambda p: p.training.seed, 3),
         ("training.probe=false", lambda p: p.training.probe, False),
         ("training.sampling.kind=smoothed", lambda p: p.training.sampling.kind_name(), "smoothed"),
-        ("training.sampling={kind: smoothed, alpha: 0.2}", lambda p: p.training.sampling.alpha, 0.2),
+        (
+            "training.sampling={kind: smoothed, alpha: 0.2}",
+            lambda p: p.training.sampling.alpha,
+            0.2,
+        ),
         ("inputs.text.width=32", lambda p: p.inputs["text"].width, 32),
         ("tasks.topic.labels=[b, a]", lambda p: p.tasks["topic"].labels, ["b", "a"]),
         ("sources.0.limit=5", lambda p: p.sources[0].limit, 5),
@@ -240,7 +244,7 @@ def test_a_setting_that_is_not_yaml_is_refused_in_words(write):
     )
 
 
-# ------------------------------------------------------------------ numbers, defaults, there and back
+# ------------------------------------------------------------------ numbers and defaults
 
 
 def test_numbers_may_be_written_as_people_write_them(write):

@@ -63,7 +63,9 @@ def test_it_starts_without_heavy_libraries(code):
 
 def kind_files() -> list[str]:
     """Return the module of every kind there is."""
-    return sorted({cls.__module__ for family in FAMILIES.values() for cls in family.builtin.values()})
+    return sorted(
+        {cls.__module__ for family in FAMILIES.values() for cls in family.builtin.values()}
+    )
 
 
 def test_the_file_of_every_kind_is_imported_without_heavy_libraries():

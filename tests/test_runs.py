@@ -68,7 +68,9 @@ def test_a_folder_without_run_json_is_no_run(tmp_path):
     assert latest(tmp_path, complete=None).path.name == "1"
 
 
-@pytest.mark.parametrize(("complete", "word"), [(True, "complete "), (False, "interrupted "), (None, "")])
+@pytest.mark.parametrize(
+    ("complete", "word"), [(True, "complete "), (False, "interrupted "), (None, "")]
+)
 def test_where_there_is_no_run_that_is_said(tmp_path, complete, word):
     with pytest.raises(RunError) as caught:
         latest(tmp_path, complete=complete)
@@ -171,7 +173,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError) as caught:
         write_json(tmp_path / "a.json", {"new": 1})
-    assert str(caught.value) == f"{tmp_path / 'a.json'} could not be written: No space left on device."
+    assert (
+        str(caught.value) == f"{tmp_path / 'a.json'} could not be written: No space left on device."
+    )
     assert (tmp_path / "a.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
@@ -215,7 +219,9 @@ def test_a_full_disk_leaves_the_old_run_whole(copied, monkeypatch, capsys, momen
     assert Project.load(copied).predict(TEXTS)
 
 
-def test_a_full_disk_during_prediction_leaves_the_old_file_whole(copied, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_during_prediction_leaves_the_old_file_whole(
+    copied, tmp_path, monkeypatch, capsys
+):
     from allrounder import cli
 
     out = tmp_path / "out.jsonl"

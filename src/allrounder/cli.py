@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 2: the project, the records or the run are not as they must be; the message says
     where and what to do, and nothing was changed. 130: stopped by Ctrl+C.
     """
-    arguments = parser().parse_args(argv)
+    arguments = _parsed(argv)
     try:
         return arguments.verb(arguments) or EXIT_OK
     except Error as error:
@@ -37,6 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as `head` does
         return EXIT_OK
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments; texts to answer may also stand behind options."""
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    if rest and (not hasattr(arguments, "text") or any(word.startswith("-") for word in rest)):
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.text += rest
+    return arguments
 
 
 def _refuse(message: str, arguments: argparse.Namespace) -> int:

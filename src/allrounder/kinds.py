@@ -35,9 +35,11 @@ def build(cls: type[T], fields: Any, *, at: str) -> T:
 
 
 def _sentence(error: ValidationError, cls: type, at: str) -> str:
-    first = error.errors()[0]
+    strange = {"unexpected_keyword_argument", "extra_forbidden"}
+    # A misspelt key is worth more than the word that the right one is missing.
+    first = min(error.errors(), key=lambda found: found["type"] not in strange)
     place = ".".join([at, *map(str, first["loc"])])
-    if first["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+    if first["type"] in strange:
         known = sorted(field.name for field in dataclasses.fields(cls) if field.init)
         word = str(first["loc"][-1])
         return (

@@ -72,7 +72,7 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path) -> "Run":
-        """Make the next numbered folder under `folder`; it is a run once `start` has been called."""
+        """Make the next numbered folder under `folder`; `start` makes a run of it."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             number = max([0, *(int(p.name) for p in folder.iterdir() if p.name.isdigit())]) + 1

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def sampling(kind):
 
 def groups_of(sizes):
     ends = np.cumsum([0, *sizes])
-    return [np.arange(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    return [np.arange(a, b) for a, b in pairwise(ends)]
 
 
 @KINDS

@@ -1,5 +1,7 @@
 """Windows of long texts: every token is read, in its place, where it sees most."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,7 +20,7 @@ def test_windows_cover_a_text_and_overlap(length, room):
     assert covered >= set(range(length))
     assert parts[0][0] == 0
     assert all(stop - start == room for start, stop in parts) or parts == [(0, length)]
-    for (_, stop), (start, _) in zip(parts, parts[1:], strict=False):
+    for (_, stop), (start, _) in pairwise(parts):
         assert stop - start >= room // 4
 
 
@@ -30,7 +32,7 @@ def test_each_token_is_taken_from_the_window_in_which_it_stands_farthest_from_a_
     for row, length in enumerate(lengths):
         for at in range(length):
             window = int(found.sequence[row, at]) - first[row]
-            start, stop = cuts[row][window]
+            start, _ = cuts[row][window]
             assert start + int(found.position[row, at]) - 1 == at
             far = [_edge(at, *cut, length) for cut in cuts[row]]
             assert far[window] == max(far)

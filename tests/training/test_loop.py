@@ -261,7 +261,9 @@ def test_each_layer_learns_at_a_factor_of_the_layer_above(tiny):
 
 def test_decay_leaves_biases_and_norms_alone(tiny):
     model = made(TASKS, rows_of(3), inputs={"text": tiny_text(tiny)}).model
-    for group in parameter_groups(model, settings(optimizer={"kind": "adamw", "weight_decay": 0.1})):
+    for group in parameter_groups(
+        model, settings(optimizer={"kind": "adamw", "weight_decay": 0.1})
+    ):
         for weight in group["params"]:
             assert group["weight_decay"] == (0.1 if weight.ndim > 1 else 0.0)
 
@@ -312,10 +314,14 @@ def test_gradients_are_clipped_to_the_norm_asked_for():
             optimizer={"kind": "sgd", "momentum": 0, "weight_decay": 0},
             schedule={"kind": "constant", "warmup": 0})  # fmt: skip
         after = prepared.model.parameters()
-        moves.append(torch.cat([(a.detach() - b).flatten() for a, b in zip(after, before, strict=True)]))
+        moves.append(
+            torch.cat([(a.detach() - b).flatten() for a, b in zip(after, before, strict=True)])
+        )
     assert moves[0].norm() > 0.1
     assert float(moves[1].norm()) == pytest.approx(0.01, rel=1e-3)
-    torch.testing.assert_close(moves[0] / moves[0].norm(), moves[1] / moves[1].norm(), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        moves[0] / moves[0].norm(), moves[1] / moves[1].norm(), atol=1e-4, rtol=1e-3
+    )
 
 
 # ------------------------------------------------------------------ tasks that have stopped

@@ -149,7 +149,7 @@ class Reader:
 
     def _check_fields(self) -> None:
         given = {target for name, target in self.wires.items() if name in self.names}
-        own = {name for name in self.names if name not in self.wires}
+        own = self.names.keys() - self.wires.keys() - set(self.wires.values())
         if (given | own) & set(self.fields):
             return
         self._check_wires()
