@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from allrounder.encoders.vocabulary import Vocabulary
+from allrounder.errors import listed
 from allrounder.evaluation.table import aligned
 from allrounder.plan import Plan
 from allrounder.records import SPLITS, DataReport, Records, inspect, load
+from allrounder.tasks import Task
 from allrounder.tasks.words import is_inside_word
 
 SAMPLE = 5_000
@@ -28,11 +30,13 @@ class CheckReport:
         data: the records in numbers.
         vocabulary: by input, how far its texts are from the encoder's vocabulary.
         inside_words: by spans task, the share of spans that begin or end inside a word.
+        untrained: by task, the labels that no training record carries.
     """
 
     data: DataReport
     vocabulary: dict[str, Vocabulary]
     inside_words: dict[str, float]
+    untrained: dict[str, list[str]]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -40,6 +44,7 @@ class CheckReport:
             **self.data.to_dict(),
             "vocabulary": {n: dataclasses.asdict(found) for n, found in self.vocabulary.items()},
             "inside_words": self.inside_words,
+            "untrained": self.untrained,
             "advice": self.advice,
         }
 
@@ -49,6 +54,7 @@ class CheckReport:
         return [
             *_leaks(self.data),
             *_labels(self.data),
+            *_untrained_labels(self.untrained),
             *_spans(self.inside_words),
             *_texts(self.vocabulary),
         ]
@@ -103,7 +109,21 @@ def check(plan: Plan) -> CheckReport:
             for name, column in plan.columns().items()
             if column.of is not None and not getattr(column.task, "split_words", False)
         },
+        untrained={
+            name: found
+            for name, task in plan.tasks.items()
+            if hasattr(task, "labels") and (found := _untrained(records, name, task))
+        },
     )
+
+
+def _untrained(records: Records, name: str, task: Task) -> list[str]:
+    """Return the labels that records carry, but no training record does."""
+    every = records.labels(name)
+    train = every.take(records.indices("train"))
+    open_task = dataclasses.replace(task, labels=None)  # type: ignore[call-arg]
+    found, known = (open_task.learn(part, part).labels for part in (every, train))  # type: ignore[attr-defined]
+    return [label for label in found if label not in set(known)]
 
 
 def _inside_words(records: Records, task: str, field: str) -> float:
@@ -201,6 +221,11 @@ def _labels(data: DataReport) -> Iterator[str]:
             n = sum(row.labels.get(task, {}).get(split, 0) for row in data.coverage)
             if n < FEW:
                 yield f"{task} has {n} labels in {split}: too few to say much."
+
+
+def _untrained_labels(untrained: dict[str, list[str]]) -> Iterator[str]:
+    for task, labels in untrained.items():
+        yield f"No training record carries these labels of {task}: {listed(labels)}."
 
 
 def _spans(inside_words: dict[str, float]) -> Iterator[str]:

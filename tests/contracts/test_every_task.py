@@ -344,12 +344,12 @@ def test_the_settings_survive_being_written_out(kind):
 def test_training_labels_fill_in_what_was_left_open(kind):
     unlearned = example(kind).unlearned
     labels = column([*example(kind).rows, {"text": B}], "it", unlearned.type)
-    task = unlearned.learn(labels)
+    task = unlearned.learn(labels, labels)
     if kind == "regression":
         assert (task.center, task.scale) == (-0.5, 2.0)
     else:
         assert sorted(task.labels) == sorted(_names(example(kind).labels))
-    assert task.learn(labels) == task, "learning again changes nothing"
+    assert task.learn(labels, labels) == task, "learning again changes nothing"
     assert isinstance(task.head(8), torch.nn.Module)
 
 
@@ -364,7 +364,8 @@ def test_declared_labels_stay_in_their_order(kind):
     if kind == "regression":
         pytest.skip("numbers have no label set")
     task = example(kind).task
-    assert task.learn(column(example(kind).rows, "it", task.type)).labels == task.labels
+    labels = column(example(kind).rows, "it", task.type)
+    assert task.learn(labels, labels).labels == task.labels
 
 
 @KINDS
@@ -415,7 +416,7 @@ def test_a_label_set_with_a_label_twice_is_refused(kind):
 
 def test_balanced_weights_make_each_class_weigh_alike():
     labels = pa.chunked_array([["a", "a", "a", "b", None]])
-    task = Multiclass(class_weights="balanced").learn(labels)
+    task = Multiclass(class_weights="balanced").learn(labels, labels)
     assert 3 * task.class_weights["a"] == pytest.approx(task.class_weights["b"], rel=1e-4)
     even = torch.zeros(4, 2)
     losses = task.loss(even, task.encode(["a", "a", "a", "b"]))
@@ -467,3 +468,12 @@ def test_a_pair_of_texts_is_answered_as_one_record():
     task = Multiclass(labels=["up", "down"])
     prepared = trained(rows, {"it": task}, inputs={"pair": hashing("left", "right")})
     assert said(prepared) == ["up", "down"], "half a pair is no pair"
+
+
+def test_a_label_that_only_a_test_record_carries_is_known() -> None:
+    train = pa.chunked_array([pa.array(["a", "b", "a"])])
+    every = pa.chunked_array([pa.array(["a", "b", "a", "rare"])])
+    task = Multiclass(class_weights="balanced").learn(train, every)
+    assert task.labels == ["a", "b", "rare"]
+    assert task.array(["rare"]).tolist() == [2]
+    assert task.class_weights == {"a": 0.75, "b": 1.5, "rare": 1.0}

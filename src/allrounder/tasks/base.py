@@ -61,8 +61,14 @@ class Task(Kind, ABC):
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         """Turn raw values into labels of `type`; raise `BadValue` at the first bad one."""
 
-    def learn(self, labels: pa.ChunkedArray) -> Self:
-        """Return the task with what only training labels can tell, such as the set of labels."""
+    def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
+        """Return the task with what only the records can tell.
+
+        Args:
+            labels: the training labels: what is learned about how labels lie comes from these.
+            every: the labels of all records: the set of labels, so that a label that only a test
+                record carries is known, though never learned.
+        """
         return self
 
     @abstractmethod

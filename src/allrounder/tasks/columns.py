@@ -139,4 +139,7 @@ def balanced(labels: pa.ChunkedArray, names: list[str]) -> dict[str, float]:
         row["values"]: row["counts"] for row in pc.value_counts(labels.drop_null()).to_pylist()
     }
     total = sum(found.values())
-    return {name: round(total / (len(found) * found.get(name, total)), 6) for name in names}
+    return {
+        name: round(total / (len(found) * found[name]), 6) if name in found else 1.0
+        for name in names
+    }

@@ -27,7 +27,7 @@ class Multiclass(Task):
     """One label out of many, per record.
 
     Args:
-        labels: the label set; by default the labels that the training records carry.
+        labels: the label set; by default the labels that the records carry.
         class_weights: `balanced` (each class weighs alike), or a weight per label.
         label_smoothing: the share of each target that is spread over all labels (Szegedy 2016).
         focal: γ of the focal loss, which turns down records already answered well (Lin 2017).
@@ -50,9 +50,9 @@ class Multiclass(Task):
         """Return the labels as strings, each one in the label set."""
         return label_column(values, self.labels)
 
-    def learn(self, labels: pa.ChunkedArray) -> Self:
-        """Fill the label set, and the balanced weights, from training labels."""
-        names = self.labels or class_names(labels)
+    def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
+        """Fill the label set, and the balanced weights from training labels."""
+        names = self.labels or class_names(every)
         weights = self.class_weights
         if weights == "balanced":
             weights = balanced(labels, names)

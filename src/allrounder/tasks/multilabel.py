@@ -29,7 +29,7 @@ class Multilabel(Task):
     """Any number of labels per record; an empty list says "none of them", an empty cell nothing.
 
     Args:
-        labels: the label set; by default the labels that the training records carry.
+        labels: the label set; by default the labels that the records carry.
         separator: what stands between labels in one cell of a text file; a JSON list works too.
         threshold: labels whose probability is higher are given.
         label_smoothing: the share of each target that is moved towards one half.
@@ -65,9 +65,9 @@ class Multilabel(Task):
             row = pc.list_parent_indices(rows)[at].as_py()
             raise BadValue(row, not_a_label(flat[at].as_py(), labels))
 
-    def learn(self, labels: pa.ChunkedArray) -> Self:
-        """Fill the label set from training labels."""
-        flat = pc.list_flatten(labels.drop_null())
+    def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
+        """Fill the label set."""
+        flat = pc.list_flatten(every.drop_null())
         return replace(self, labels=self.labels or class_names(flat))
 
     def metrics(self) -> dict[str, Metric]:

@@ -47,9 +47,9 @@ class Ordinal(Task):
         """Return the labels as strings, each one in the label set."""
         return label_column(values, self.labels)
 
-    def learn(self, labels: pa.ChunkedArray) -> Self:
-        """Fill the label set from training labels."""
-        return replace(self, labels=self.labels or class_names(labels))
+    def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
+        """Fill the label set."""
+        return replace(self, labels=self.labels or class_names(every))
 
     def metrics(self) -> dict[str, Metric]:
         """Quadratic kappa decides: a far miss costs more than a near one."""

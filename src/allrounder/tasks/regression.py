@@ -55,7 +55,7 @@ class Regression(Task):
         low, high = self.range or (None, None)
         return numbers(values, low=low, high=high)
 
-    def learn(self, labels: pa.ChunkedArray) -> Self:
+    def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
         """Fill center and scale from training labels."""
         center = pc.mean(labels).as_py() if self.center is None else self.center
         scale = pc.stddev(labels).as_py() if self.scale is None else self.scale

@@ -39,7 +39,7 @@ class Spans(Task):
     exact (Viterbi) over legal tag sequences only.
 
     Args:
-        labels: the label set; by default the labels that the training records carry.
+        labels: the label set; by default the labels that the records carry.
         split_words: whether a span may begin or end inside a word. Letters and digits in a row
             are a word; every Chinese, Japanese or Thai character stands alone.
         label_smoothing: the share of each tag's target that is spread over all tags.
@@ -105,9 +105,9 @@ class Spans(Task):
             raise BadValue(index, not_a_label(row["label"], self.labels))
         return row
 
-    def learn(self, labels: pa.ChunkedArray) -> Self:
-        """Fill the label set from training labels."""
-        flat = pc.struct_field(pc.list_flatten(labels.drop_null()), "label")
+    def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
+        """Fill the label set."""
+        flat = pc.struct_field(pc.list_flatten(every.drop_null()), "label")
         return replace(self, labels=self.labels or class_names(flat))
 
     def metrics(self) -> dict[str, Metric]:

@@ -54,9 +54,9 @@ class Job:
         return self.records.labeled(split)
 
     def learned(self) -> dict[str, Task]:
-        """Return the tasks with what their training labels tell filled in."""
-        train = self.records.indices("train")
-        return {n: task.learn(self.records.labels(n).take(train)) for n, task in self.tasks.items()}
+        """Return the tasks with what only the records can tell filled in."""
+        train, labels = self.records.indices("train"), self.records.labels
+        return {n: task.learn(labels(n).take(train), labels(n)) for n, task in self.tasks.items()}
 
     def model(self, *, dropout: float) -> Model:
         """Build a model with heads drawn from the seed, on the device there is."""
