@@ -110,6 +110,7 @@ def _evaluate(verbs: Any) -> None:
     _project(verb, text="run folder, or project file for its latest run")
     verb.add_argument("--split", default="test", choices=["train", "validation", "test"])
     verb.add_argument("--data", help="judge on all records of this file instead")
+    _reading(verb)
 
 
 def _predict(verbs: Any) -> None:
@@ -119,10 +120,14 @@ def _predict(verbs: Any) -> None:
     verb.add_argument("--data", help="a file of any source format to answer instead")
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels of a task")
-    verb.add_argument("--format", help="format of the input, where its suffix does not tell")
+    _reading(verb)
+
+
+def _reading(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--format", help="format of the data, where its suffix does not tell")
     verb.add_argument(
-        "--map", action="append", default=[], metavar="COLUMN=FIELD",
-        help="read a field from a column of another name",
+        "--map", action="append", default=[], metavar="COLUMN=NAME",
+        help="read a field or a task from a column of another name",
     )  # fmt: skip
 
 
@@ -150,6 +155,11 @@ def check(arguments: argparse.Namespace) -> None:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train, then print the table of the report."""
+    if arguments.resume and arguments.changes:
+        raise ProjectError(
+            "--set cannot go with --resume: an interrupted run goes on as it began. Start anew "
+            "without --resume."
+        )
     with progress.shown(arguments.quiet) as tell:
         project = _load(arguments, tell)
         report = project.train(resume=arguments.resume)
@@ -161,13 +171,18 @@ def train(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Print the table of the report."""
     with progress.shown(arguments.quiet) as tell:
-        report = _load(arguments, tell).evaluate(split=arguments.split, data=arguments.data)
+        report = _load(arguments, tell).evaluate(
+            split=arguments.split,
+            data=arguments.data,
+            format=arguments.format,
+            map=_renamed(arguments),
+        )
     _print(report, arguments)
 
 
 def predict(arguments: argparse.Namespace) -> None:
     """Answer texts, a file, or JSON lines from stdin."""
-    renamed = dict(_pair(pair) for pair in arguments.map)
+    renamed = _renamed(arguments)
     if arguments.text and arguments.data:
         raise ProjectError("Give either texts or --data, not both.")
     with progress.shown(arguments.quiet) as tell:
@@ -204,10 +219,14 @@ def _write_line(data: Any) -> None:
     sys.stdout.write(json.dumps(data, ensure_ascii=False, default=str) + "\n")
 
 
+def _renamed(arguments: argparse.Namespace) -> dict[str, str]:
+    return dict(_pair(pair) for pair in arguments.map)
+
+
 def _pair(text: str) -> tuple[str, str]:
     column, equals, field = text.partition("=")
     if not equals:
-        raise ProjectError(f"--map {text!r}: expected COLUMN=FIELD.")
+        raise ProjectError(f"--map {text!r}: expected COLUMN=NAME.")
     return column, field
 
 

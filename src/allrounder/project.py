@@ -117,11 +117,26 @@ class Project:
         self.__dict__.pop("predictor", None)  # it answered for an older run
         return report
 
-    def evaluate(self, *, split: str = "test", data: str | Path | None = None) -> Report:
-        """Judge the run on the records of a split, or on all records of another file."""
+    def evaluate(
+        self,
+        *,
+        split: str = "test",
+        data: str | Path | None = None,
+        format: str | None = None,
+        map: Mapping[str, str] | None = None,
+    ) -> Report:
+        """Judge the run on the records of a split, or on all records of another file.
+
+        Args:
+            split: `train`, `validation` or `test`.
+            data: a file of any source format, with labels.
+            format: of the file, where its suffix does not tell.
+            map: columns of the file to fields and tasks.
+        """
         plan = self._trained()
         if data is not None:
-            source = Source(path=str(Path(data).absolute()), split=split)
+            options = {"format": format, "map": dict(map or {})}
+            source = Source(path=str(Path(data).absolute()), split=split, **options)
             plan = replace(plan, sources=[source])
         records = load_records(plan, trains=data is None)
         return judging.evaluate(plan, records, self.run, split=split, tell=self.tell)

@@ -94,6 +94,26 @@ def test_evaluate_judges_other_splits_and_other_files(trained, say, tmp_path):
     assert found["topic"]["num_records"] == 2
 
 
+def test_evaluate_reads_columns_of_other_names(trained, say, tmp_path):
+    rows = [["the bank rose", "markets"], ["the team won the match", "sport"]]
+    with open(tmp_path / "more.txt", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["headline", "label"], *rows])
+    words = ["--data", tmp_path / "more.txt", "--format", "csv"]
+    code, out, _ = say("evaluate", trained[0], *words, "--map", "headline=text",
+                       "--map", "label=topic", "--json")  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["tasks"]["topic"]["num_records"] == 2
+
+
+def test_an_interrupted_run_takes_no_changes(trained, say):
+    code, _, err = say("train", trained[0], "--resume", "--set", "training.lr=1")
+    assert code == 2
+    assert err == (
+        "allrounder: --set cannot go with --resume: an interrupted run goes on as it began. "
+        "Start anew without --resume.\n"
+    )
+
+
 def test_predict_answers_texts(trained, say):
     file, _ = trained
     code, out, err = say("predict", file, "Acme rose 😀", "北京的公司")

@@ -54,6 +54,11 @@ class Encoder(Kind, ABC):
     def module(self) -> "Encoding":
         """Build the module: what `collate` returns → `Features`."""
 
+    @property
+    @abstractmethod
+    def reach(self) -> int:
+        """The most tokens of one record that are read at once."""
+
     def vocabulary(self, texts: Sequence[str]) -> Vocabulary | None:
         """Return how far `texts` are from the encoder's vocabulary, if it has one."""
         return None

@@ -43,6 +43,11 @@ class Hashing(Encoder):
     buckets: int = 16_384
     max_tokens: int = 512
 
+    @property
+    def reach(self) -> int:
+        """The most words that are read at once."""
+        return self.max_tokens
+
     def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Tokens:
         """Hash the words of every row."""
         mark = f"hashing {self.buckets} {len(values)}"

@@ -53,10 +53,26 @@ def fit(
         project=job.run.project(),
         environment=environment(),
         split="test",
+        notes=_notes(prepared),
         created=environment()["created"],
     )
     _save(job, model, own, calibration, report)
     return report
+
+
+def _notes(prepared: Prepared) -> list[str]:
+    """Say which inputs have texts longer than their encoder reads at once."""
+    notes = []
+    for name, encoder in prepared.model.inputs.items():
+        full = prepared.tokens[name].full
+        long = int((full > encoder.reach).sum())
+        if long:
+            notes.append(
+                f"{long:,} of {int((full > 0).sum()):,} texts of {name} are longer than "
+                f"{encoder.reach} tokens: tasks that read the whole record saw their beginning, "
+                "spans tasks read them in windows."
+            )
+    return notes
 
 
 def _chosen(job: Job, model: Model, keeper: Keeper) -> tuple[Passes, dict[str, dict[str, Tensor]]]:
