@@ -96,8 +96,8 @@ def test_a_null_has_no_tokens(kind, build):
     encoder = build()
     found = prepared_texts(encoder, ["Acme", None, "the bank"])
     assert found.lengths.tolist()[1] == 0
-    assert encoder.length(found)[1] == 0
-    assert (encoder.length(found)[[0, 2]] > 0).all()
+    assert encoder.length(found, np.zeros(3, bool))[1] == 0
+    assert (encoder.length(found, np.zeros(3, bool))[[0, 2]] > 0).all()
 
 
 @KINDS
@@ -137,9 +137,11 @@ def test_a_row_without_the_input_does_not_trouble_the_others(kind, build):
 def test_lengths_tell_what_the_module_reads(kind, build):
     encoder = build(max_tokens=16)
     found = prepared_texts(encoder)
+    once, whole = (encoder.length(found, np.full(5, mark)) for mark in (False, True))
     for row in range(5):
         batch = encoder.collate(found, [row], [False])
-        assert encoder.length(found)[row] == batch.num_tokens == batch.ids.shape[1]
+        assert once[row] == batch.num_tokens == batch.ids.shape[1]
+        assert whole[row] == encoder.collate(found, [row], [True]).num_tokens
 
 
 @KINDS

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import hashing, tiny_text
 
-from allrounder.encoders.batches import stitched, windows
+from allrounder.encoders.batches import stitched
+from allrounder.encoders.windows import windowed_lengths, windows
 
 
 @given(length=st.integers(0, 300), room=st.integers(6, 40))
@@ -66,3 +67,13 @@ def test_a_row_that_is_not_wanted_whole_is_cut():
     assert batch.ids.shape == (2, 10)
     assert batch.stitch is None
     torch.testing.assert_close(batch.lengths, torch.tensor([10, 10]))
+
+
+@given(length=st.integers(0, 400), room=st.integers(4, 60), extra=st.integers(0, 3))
+def test_lengths_of_windows_are_those_of_the_windows(length, room, extra):
+    parts = windows(length, room)
+    true = sum(end - start + extra for start, end in parts) if length else 0
+    whole = windowed_lengths(np.array([length]), np.array([True]), room=room, extra=extra)
+    assert whole.tolist() == [true]
+    first = windowed_lengths(np.array([length]), np.array([False]), room=room, extra=extra)
+    assert first.tolist() == [min(length, room) + extra if length else 0]

@@ -247,6 +247,19 @@ def test_a_split_without_records_is_refused(desk):
     assert "found none for train" in refused(desk, {"path": "a.csv", "split": "test"})
 
 
+def test_a_task_whose_labels_are_all_held_out_is_refused(desk):
+    desk.write("a.csv", "text,topic,mood\nx,a,\ny,b,\nz,a,\n")
+    desk.write("b.csv", "text,topic,mood\nu,a,glad\nv,b,sad\n")
+    desk.write("c.csv", "text,topic,mood\nw,a,glad\nr,b,sad\n")
+    given = [("a.csv", "train"), ("b.csv", "validation"), ("c.csv", "test")]
+    sources = [{"path": path, "split": split} for path, split in given]
+    message = refused(desk, *sources, topic=Names(), mood=Names())
+    assert message == (
+        "`tasks.mood` has labels, but none in a training record. Change the `split` of a source "
+        "that carries them."
+    )
+
+
 def test_a_row_without_text_is_named_and_the_others_counted(desk):
     desk.write("a.csv", "text,topic\nx,a\n  ,b\n\u3000,a\n")
     assert refused(desk, "a.csv") == (

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import pyarrow as pa
 
 from allrounder.encoders.tokens import Tokens
@@ -47,8 +48,13 @@ class Encoder(Kind, ABC):
         """Return the tensors of some rows; `whole` marks rows of which every token is wanted."""
 
     @abstractmethod
-    def length(self, tokens: Tokens) -> Any:
-        """Return how many tokens of each row the module will read: an array of counts."""
+    def length(self, tokens: Tokens, whole: np.ndarray) -> np.ndarray:
+        """Return how many tokens of each row the module will read, special ones included.
+
+        Args:
+            tokens: the tokens of every row.
+            whole: which rows are wanted whole: those too long for one pass are read in windows.
+        """
 
     @abstractmethod
     def module(self) -> "Encoding":

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders.tokens import Tokens
+from allrounder.encoders.windows import windows
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,6 @@ def singles(
         lengths=torch.tensor(ends),
         stitch=stitched(cuts, first, ends, len(before)) if split else None,
     )
-
-
-def windows(length: int, room: int) -> list[tuple[int, int]]:
-    """Return the parts of a long text: `room` tokens each, a quarter of them shared."""
-    if length <= room:
-        return [(0, length)]
-    step = room - room // 4
-    starts = [*range(0, length - room, step), length - room]
-    return [(start, start + room) for start in starts]
 
 
 def stitched(

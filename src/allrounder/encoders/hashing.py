@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from allrounder.encoders.base import Encoder
 from allrounder.encoders.tokens import Tokens, tokenized
+from allrounder.encoders.windows import windowed_lengths
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ class Hashing(Encoder):
                 spots += word.span()
         return ids, spots
 
-    def length(self, tokens: Tokens) -> np.ndarray:
-        """Return how many words of each row are read."""
-        return np.minimum(tokens.lengths, self.max_tokens)
+    def length(self, tokens: Tokens, whole: np.ndarray) -> np.ndarray:
+        """Return how many words of each row are read, those in two windows twice."""
+        return windowed_lengths(tokens.lengths, whole, room=self.max_tokens, extra=0)
 
     def collate(self, tokens: Tokens, rows: Sequence[int], whole: Sequence[bool]) -> Any:
         """Return padded word numbers; a row wanted whole takes several windows if too long."""

@@ -19,6 +19,7 @@ from allrounder.encoders.base import Encoder
 from allrounder.encoders.locate import locate
 from allrounder.encoders.tokens import Tokens, tokenized
 from allrounder.encoders.vocabulary import Vocabulary, vocabulary
+from allrounder.encoders.windows import windowed_lengths
 from allrounder.errors import ProjectError
 from allrounder.lazy import lazy
 
@@ -163,10 +164,12 @@ class Text(Encoder):
             }
         )
 
-    def length(self, tokens: Tokens) -> np.ndarray:
-        """Return how many tokens of each row one pass reads, special ones included."""
-        extra = 0 if len(self.fields or []) == 2 else sum(map(len, specials(self.model)))
-        return np.where(tokens.lengths > 0, np.minimum(tokens.lengths + extra, self.reach), 0)
+    def length(self, tokens: Tokens, whole: np.ndarray) -> np.ndarray:
+        """Return how many tokens of each row are read, special ones included."""
+        if len(self.fields or []) == 2:
+            return tokens.lengths
+        extra = sum(map(len, specials(self.model)))
+        return windowed_lengths(tokens.lengths, whole, room=self.reach - extra, extra=extra)
 
     def collate(self, tokens: Tokens, rows: Sequence[int], whole: Sequence[bool]) -> Any:
         """Return padded sequences; a row of which all is wanted may take several windows."""

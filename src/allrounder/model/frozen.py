@@ -57,26 +57,25 @@ class FrozenFeatures:
 
 @dataclass
 class StemStates:
-    """The states of the frozen layers below the layers that learn."""
+    """The states of the frozen layers below the layers that learn.
+
+    `windowed` marks the rows that were read whole, in windows if need be.
+    """
 
     prepared: Prepared
     name: str
     states: np.ndarray
     starts: np.ndarray
+    windowed: np.ndarray
 
     def given(self, rows: np.ndarray, present: Tensor, whole: np.ndarray) -> Given:
         """Return the stored states of `rows`, laid out as the sequences lie."""
-        sequences = self.prepared.sequences(self.name, rows, whole | self._windowed(rows))
+        sequences = self.prepared.sequences(self.name, rows, self.windowed[rows])
         flat = [self.states[self.starts[row] : self.starts[row + 1]] for row in rows]
         vectors = torch.from_numpy(np.concatenate(flat).astype(np.float32))
         table = vectors.new_zeros(*sequences.mask.shape, vectors.shape[1])
         table[sequences.mask.cpu()] = vectors
         return Given(present, sequences, states=table.to(present.device))
-
-    def _windowed(self, rows: np.ndarray) -> np.ndarray:
-        """Rows that were stored in windows must be laid out in windows."""
-        once = self.prepared.model.inputs[self.name].length(self.prepared.tokens[self.name])[rows]
-        return (self.starts[rows + 1] - self.starts[rows]) > once
 
 
 def store_frozen(prepared: Prepared, rows: np.ndarray, *, cache: Path, progress: Progress) -> None:
@@ -103,7 +102,9 @@ def _store(
     whole = np.zeros(len(prepared), dtype=bool)
     whole[rows] = np.any([np.zeros(len(rows), bool), *labeled.values()], axis=0)
     kept = whole if module.is_frozen else np.isin(np.arange(len(prepared)), rows)
-    counts = _counts(prepared, name, whole, kept, frozen=module.is_frozen)
+    tokens, encoder = prepared.tokens[name], prepared.model.inputs[name]
+    each = tokens.lengths if module.is_frozen else encoder.length(tokens, whole)
+    counts = np.where(kept, each, 0)
     starts = np.concatenate([[0], np.cumsum(counts)])
     size = int(starts[-1]) * module.width * 2 + module.is_frozen * len(prepared) * module.width * 4
     cache.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,7 @@ def _store(
         pooled = np.load(path / "pooled.npy", mmap_mode="r")
         prepared.stored[name] = FrozenFeatures(pooled, states, starts)
     else:
-        prepared.stored[name] = StemStates(prepared, name, states, starts)
+        prepared.stored[name] = StemStates(prepared, name, states, starts, whole)
 
 
 def _tidy(path: Path) -> None:
@@ -127,20 +128,6 @@ def _tidy(path: Path) -> None:
     found = sorted(path.parent.iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
     for old in found[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _counts(
-    prepared: Prepared, name: str, whole: np.ndarray, kept: np.ndarray, *, frozen: bool
-) -> np.ndarray:
-    """Return how many vectors are stored for each row."""
-    tokens, encoder = prepared.tokens[name], prepared.model.inputs[name]
-    if frozen:
-        return np.where(kept, tokens.lengths, 0)
-    counts = np.where(kept, encoder.length(tokens), 0)
-    # Only rows as long as one pass reads can need windows.
-    for row in np.flatnonzero(whole & (counts == counts.max(initial=0))):
-        counts[row] = int(encoder.collate(tokens, [row], [True]).mask.sum())
-    return counts
 
 
 def _key(prepared: Prepared, name: str, whole: np.ndarray, rows: np.ndarray) -> str:

@@ -110,8 +110,19 @@ class Prepared:
 
     def lengths(self) -> np.ndarray:
         """Return how many tokens the model reads of each row, over all inputs."""
-        parts = [encoder.length(self.tokens[name]) for name, encoder in self.model.inputs.items()]
+        parts = [
+            encoder.length(self.tokens[name], self._whole(name))
+            for name, encoder in self.model.inputs.items()
+        ]
         return np.sum(parts, axis=0)
+
+    def _whole(self, name: str) -> np.ndarray:
+        """Return which rows of an input are read whole: where a task asks for their tokens."""
+        asked = [task for task in self.model.reads_tokens(name) if task in self.targets]
+        if not self.targets and self.model.reads_tokens(name):
+            return np.ones(len(self), dtype=bool)
+        known = [self.targets[task].place >= 0 for task in asked]
+        return np.any([np.zeros(len(self), dtype=bool), *known], axis=0)
 
     def asked(self, rows: np.ndarray, tasks: Iterable[str]) -> dict[str, np.ndarray]:
         """Return which of `rows` each task can be asked of: those that have what it reads."""

@@ -24,6 +24,8 @@ def check_table(table: pa.Table, tasks: Sequence[str], found: Mapping[str, Seque
     for task in tasks:
         _check_labels(task, table[task], found)
     _check_splits(np.bincount(table["split"].to_numpy(), minlength=len(SPLITS)).tolist())
+    for task in tasks:
+        _check_trains(task, table)
 
 
 def _check_labels(task: str, labels: pa.ChunkedArray, found: Mapping[str, Sequence[str]]) -> None:
@@ -37,6 +39,14 @@ def _check_labels(task: str, labels: pa.ChunkedArray, found: Mapping[str, Sequen
         raise DataError(
             f"`tasks.{task}`: expected labels of at least two classes, found only {classes[0]!r}, "
             f"{num_labels} times. Add records of another class or remove the task."
+        )
+
+
+def _check_trains(task: str, table: pa.Table) -> None:
+    if not pc.any(pc.and_(pc.equal(table["split"], 0), table[task].is_valid())).as_py():
+        raise DataError(
+            f"`tasks.{task}` has labels, but none in a training record. Change the `split` of a "
+            "source that carries them."
         )
 
 

@@ -173,10 +173,10 @@ def _means(found: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
 
 def _groups(labeled: Mapping[str, np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
     """Return the rows by the set of tasks that they have labels of; rows with none are left out."""
-    marks = np.zeros(len(rows), dtype=np.int64)
-    for bit, known in enumerate(labeled.values()):
-        marks |= known.astype(np.int64) << bit
-    return [rows[marks == mark] for mark in np.unique(marks[marks > 0])]
+    known = np.stack(list(labeled.values()), axis=1)
+    rows, known = rows[known.any(axis=1)], known[known.any(axis=1)]
+    _, group = np.unique(np.packbits(known, axis=1), axis=0, return_inverse=True)
+    return [rows[group == number] for number in range(group.max() + 1)]
 
 
 def grouped(
