@@ -203,7 +203,7 @@ def test_a_byte_order_mark_does_no_harm(write):
         ("tasks.topic.weight=2", lambda p: p.tasks["topic"].weight, 2.0),
         ("fusion=concat", lambda p: p.fusion.kind_name(), "concat"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) and "=" in value else "",
 )
 def test_any_key_can_be_set_from_the_command_line(write, change, look, value):
     assert look(read_plan(write(), [change])) == value
