@@ -432,7 +432,7 @@ def test_texts_longer_than_the_encoder_reads_are_counted(newsroom, say, tiny):
         (["--data", "{desk}/news.csv"], "expected a column for at least one input (text)"),
         (["--data", "{desk}/rated.jsonl", "--out", "out.docx"], "written to .jsonl, .csv"),
         (["--data", "{desk}/rated.jsonl", "a text"], "Give either texts or --data, not both."),
-        (["--data", "{desk}/rated.jsonl", "--map", "text"], "expected COLUMN=FIELD"),
+        (["--data", "{desk}/rated.jsonl", "--map", "text"], "expected COLUMN=NAME"),
         (["--data", "{desk}/rated.jsonl", "--map", "txt=text"], "'txt', which is not in the"),
         (["   "], "must be a text"),
     ],
