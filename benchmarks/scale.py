@@ -2,7 +2,7 @@
 
 Writes a CSV of N short texts with two tasks, then runs `check`, `train` (hashing encoder, a
 twentieth of an epoch, no probe) and `predict` on it as whole processes, and reports wall time and
-peak memory of each. Default size: N = 100,000 and 1,000,000, about 10 minutes on 2 cores; --full
+peak memory of each. Default size: N = 100,000 and 1,000,000, about 3 minutes on 2 cores; --full
 adds 4,000,000.
 """
 
