@@ -477,3 +477,10 @@ def test_a_label_that_only_a_test_record_carries_is_known() -> None:
     assert task.labels == ["a", "b", "rare"]
     assert task.array(["rare"]).tolist() == [2]
     assert task.class_weights == {"a": 0.75, "b": 1.5, "rare": 1.0}
+
+
+def test_a_multilabel_head_starts_at_the_base_rates() -> None:
+    task = Multilabel(labels=["often", "seldom"])
+    head = task.head(4)
+    task.begin(head, torch.tensor([[1.0, 0.0]] * 3 + [[0.0, 1.0]]))
+    assert torch.sigmoid(head.bias).tolist() == pytest.approx([0.75, 0.25])

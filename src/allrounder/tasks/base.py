@@ -90,6 +90,9 @@ class Task(Kind, ABC):
         Features are [n, D] for a task that reads records, [n, T, D] for one that reads tokens.
         """
 
+    def begin(self, head: "nn.Module", targets: "Tensor") -> None:
+        """Set a fresh head to what the training targets alone tell, such as base rates."""
+
     @abstractmethod
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Turn labels, none missing, into targets: one row a record."""

@@ -97,6 +97,16 @@ class Multilabel(Task):
         """Build a linear layer with one score per label."""
         return nn.Linear(width, len(self.labels or []))
 
+    def begin(self, head: "nn.Module", targets: "Tensor") -> None:
+        """Start at the base rate of each label (Lin et al. 2017, section 4.1).
+
+        A head that starts at one half for dozens of rare labels would spend its first steps, and
+        by clipping those of the other tasks, on learning that they are rare.
+        """
+        rates = targets.mean(0).clamp(1e-3, 1 - 1e-3)
+        with torch.no_grad():
+            head.bias.copy_(rates.logit())  # type: ignore[operator, union-attr]
+
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Return one row of zeros and ones per record: [n, L]."""
         return torch.from_numpy(self.array(labels)).float()

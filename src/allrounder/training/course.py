@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from allrounder.evaluation.assess import quick_scores
 from allrounder.model import Model, Prepared
@@ -67,6 +68,7 @@ def train(
     The checkpoint is written every few minutes and at the end; with `resume` training goes on
     from there, to the same result to the last bit on the same machine.
     """
+    begin(model, prepared, job.rows("train"))
     loop = Loop(model, prepared, job.rows("train"), job.settings)
     keeper = Keeper(job.run.path / "steps", job.tasks, job.settings.patience)
     course, path = Course(), job.run.path / CHECKPOINT
@@ -85,6 +87,15 @@ def train(
     if job.settings.checkpoint_minutes < float("inf"):
         save_checkpoint(path, loop, _about(keeper, course))
     return keeper, course
+
+
+def begin(model: Model, prepared: Prepared, rows: np.ndarray) -> None:
+    """Let every task that reads records set its fresh head to what its targets alone tell."""
+    for name, task in model.tasks.items():
+        if task.reads == "record":
+            place = prepared.targets[name].place[rows]
+            targets = prepared.targets[name].values[torch.from_numpy(place[place >= 0])]
+            task.begin(model.heads[name], targets.to(model.device))
 
 
 def _about(keeper: Keeper, course: Course) -> dict[str, Any]:
