@@ -6,7 +6,7 @@ Shapes: n records, S sequences (windows count one by one), T tokens, D width.
 import copy
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,8 @@ class Encoding(nn.Module, ABC):
     """A module from sequences to features, in two parts so that a frozen part can be run once."""
 
     width: int
+    is_pretrained: bool = False
+    """Whether weights come from somewhere, and learn at the encoder's rate, not at the heads'."""
     num_layers: int = 0
     num_frozen: int = 0
     """How many of the lowest layers never learn; more than `num_layers` where nothing learns."""
@@ -96,6 +98,8 @@ def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
 class Transformer(Encoding):
     """Any Hugging Face encoder."""
 
+    is_pretrained = True
+
     def __init__(self, encoder: "Text") -> None:
         super().__init__()
         self.pooling = encoder.pool
@@ -114,6 +118,11 @@ class Transformer(Encoding):
         self.num_layers = len(layers)
         if num_top is None:
             return
+        if num_top and not layers:
+            raise ProjectError(
+                f"{type(self.network).__name__} shows no list of its layers, so `tune: top:N` "
+                "cannot tell them apart. Choose frozen, lora or full."
+            )
         if num_top > len(layers):
             raise ProjectError(
                 f"`tune: top:{num_top}` asks for more layers than the model has ({len(layers)})."
@@ -246,14 +255,13 @@ def quiet() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _layers(network: nn.Module) -> nn.ModuleList:
+def _layers(network: nn.Module) -> Sequence[nn.Module]:
+    """Return the layers from below, or nothing where a network shows no list of them."""
     wanted = getattr(network.config, "num_hidden_layers", None)
     for module in network.modules():
         if isinstance(module, nn.ModuleList) and len(module) == wanted:
             return module
-    raise ProjectError(
-        f"{type(network).__name__} shows no list of {wanted} layers, so only `tune: full` works."
-    )
+    return []
 
 
 def _accepted(network: nn.Module) -> Any:

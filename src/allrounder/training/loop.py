@@ -232,5 +232,5 @@ def _encoder_rate(model: Model, owner: str, inner: str, settings: Training) -> t
     module: Encoding = model.encoders[owner]  # type: ignore[assignment]
     depth = module.depth(inner)
     decay = getattr(encoder, "layer_decay", 1.0)
-    base = settings.lr if module.num_layers else settings.head_lr
+    base = settings.lr if module.is_pretrained else settings.head_lr
     return base * decay**depth, getattr(encoder, "unfreeze", 0.0) * depth
