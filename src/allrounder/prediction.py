@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from allrounder.errors import DataError, RunError, did_you_mean, listed
+from allrounder.errors import DataError, Error, RunError, did_you_mean, listed
 from allrounder.model import Answerer, Prepared, load_passes
 from allrounder.plan import Plan
 from allrounder.records import stream
@@ -20,6 +20,11 @@ from allrounder.runs import Run
 
 Progress = Callable[[int], None]
 """Called with the number of records answered so far."""
+
+Columns = Mapping[str, pa.DataType]
+"""The columns that answers fill in a table."""
+
+TYPES = {float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
 
 FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
 
@@ -87,6 +92,17 @@ class Predictor:
             texts = {f: part.column(f) for f in fields if f in part.schema.names}
             yield part, self.answers(texts)
 
+    def columns(self) -> Columns:
+        """Return the columns that answers fill in a table, and their types.
+
+        They are read off the answer to a word, so that a table has the same columns throughout
+        whatever its first rows are asked.
+        """
+        found = flat(self.rows([dict.fromkeys(self.plan.fields, "a")])[0])
+        types = {name: TYPES.get(type(value), pa.string()) for name, value in found.items()}
+        unsure = [name for name, task in self.plan.tasks.items() if task.abstain is not None]
+        return {**types, **{f"{name}_abstained": pa.bool_() for name in unsure}}
+
     def file(
         self,
         source: Path | IO[bytes],
@@ -102,7 +118,7 @@ class Predictor:
         all, in the format of its suffix: .jsonl, .csv, .tsv or .parquet.
         """
         done = 0
-        with _writing(target) as write:
+        with _writing(target, self.columns()) as write:
             for part, answers in self.stream(source, format=format, map=map):
                 write(part, answers)
                 done += len(answers)
@@ -143,15 +159,22 @@ Write = Callable[[pa.RecordBatch, Sequence[Mapping[str, Any]]], None]
 
 
 @contextmanager
-def _writing(target: Path) -> Iterator[Write]:
+def _writing(target: Path, columns: Columns) -> Iterator[Write]:
     if target.suffix not in FORMATS:
         raise DataError(f"{target}: answers are written to {listed(FORMATS)}, by the suffix.")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _writer(draft, target.suffix) as write:
+        with _writer(draft, target.suffix, columns) as write:
             yield write
         draft.replace(target)
+    except (KeyError, ValueError) as error:
+        if isinstance(error, Error):
+            raise
+        raise DataError(
+            f"{target}: a table needs the same columns in every row, and the source has not "
+            f"({error}). Write to .jsonl instead."
+        ) from error
     except OSError as error:
         raise RunError(f"{target} could not be written: {error.strerror or error}.") from error
     finally:
@@ -160,13 +183,14 @@ def _writing(target: Path) -> Iterator[Write]:
 
 
 @contextmanager
-def _writer(path: Path, suffix: str) -> Iterator[Write]:
+def _writer(path: Path, suffix: str, columns: Columns) -> Iterator[Write]:
     if suffix == ".parquet":
-        with _parquet(path) as write:
+        with _parquet(path, columns) as write:
             yield write
         return
     with open(path, "w", encoding="utf-8", newline="") as file:
-        yield _jsonl(file) if suffix == ".jsonl" else _csv(file, "\t" if suffix == ".tsv" else ",")
+        separator = "\t" if suffix == ".tsv" else ","
+        yield _jsonl(file) if suffix == ".jsonl" else _csv(file, separator, columns)
         file.flush()
         os.fsync(file.fileno())
 
@@ -181,12 +205,12 @@ def _jsonl(file: IO[str]) -> Write:
     return write
 
 
-def _csv(file: IO[str], separator: str) -> Write:
+def _csv(file: IO[str], separator: str, columns: Columns) -> Write:
     writer: csv.DictWriter | None = None
 
     def write(part: pa.RecordBatch, answers: Sequence[Mapping[str, Any]]) -> None:
         nonlocal writer
-        rows = _tabled(part, answers)
+        rows = _tabled(part, answers, columns)
         if writer is None and rows:
             writer = csv.DictWriter(file, list(rows[0]), delimiter=separator, restval="")
             writer.writeheader()
@@ -196,24 +220,32 @@ def _csv(file: IO[str], separator: str) -> Write:
     return write
 
 
-def _tabled(part: pa.RecordBatch, answers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    rows = [flat(answer) for answer in answers]
-    names = dict.fromkeys(name for row in rows for name in row)
+def _renamed(part: pa.RecordBatch, columns: Columns) -> dict[str, str]:
+    """Return what each column of answers is called beside the columns of the source."""
     taken = set(part.schema.names)
-    renamed = {name: f"{name}_answer" if name in taken else name for name in names}
+    return {name: f"{name}_answer" if name in taken else name for name in columns}
+
+
+def _tabled(
+    part: pa.RecordBatch, answers: Iterable[Mapping[str, Any]], columns: Columns
+) -> list[dict[str, Any]]:
+    names = _renamed(part, columns)
     return [
-        {**old, **{renamed[name]: new.get(name) for name in names}}
-        for old, new in zip(part.to_pylist(), rows, strict=True)
+        {**old, **{new: found.get(name) for name, new in names.items()}}
+        for old, found in zip(part.to_pylist(), map(flat, answers), strict=True)
     ]
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator[Write]:
+def _parquet(path: Path, columns: Columns) -> Iterator[Write]:
     writer: pq.ParquetWriter | None = None
 
     def write(part: pa.RecordBatch, answers: Sequence[Mapping[str, Any]]) -> None:
         nonlocal writer
-        table = pa.Table.from_pylist(_tabled(part, answers))
+        table, rows = pa.Table.from_batches([part]), [flat(answer) for answer in answers]
+        for name, new in _renamed(part, columns).items():
+            values = pa.array([row.get(name) for row in rows], columns[name])
+            table = table.append_column(new, values)
         if writer is None:
             writer = pq.ParquetWriter(path, table.schema)
         writer.write_table(table.cast(writer.schema))

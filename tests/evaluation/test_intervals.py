@@ -87,7 +87,7 @@ def test_a_resample_of_one_class_neither_fails_nor_warns(make, kind, n):
 def test_truths_that_are_all_alike_neither_fail_nor_warn(make, kind):
     judged = make(kind, n=40)
     judged.truths = [judged.truths[0]] * 40
-    judge(judged, resamples=30)
+    assert judge(judged, resamples=30).num_records == 40
 
 
 def test_many_records_get_fewer_resamples():

@@ -483,3 +483,32 @@ def test_a_second_training_is_a_second_run_with_the_same_scores(newsroom, say):
         assert say("train", file, "--quiet")[0] == 0
     one, two = (json.loads((file.parent / f"runs/{n}/metrics.json").read_text()) for n in (1, 2))
     assert one["tasks"] == two["tasks"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_of_answers_has_the_same_columns_whatever_its_first_rows_lack(
+    newsroom, say, tmp_path, suffix
+):
+    both = {"text": {"kind": "hashing"}, "other": {"kind": "hashing", "width": 8}}
+    file = newsroom(size=10, inputs=both)
+    plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+    plan["tasks"] = {"topic": {"kind": "multiclass", "of": "text"},
+                     "mood": {"kind": "regression", "of": "other"}}  # fmt: skip
+    rows = [{"text": f"the bank rose {i}", "topic": "ab"[i % 2]} for i in range(40)]
+    rows += [{"other": f"the team won {i}", "mood": i % 3} for i in range(40)]
+    plan["sources"] = ["both.jsonl"]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (file.parent / "both.jsonl").write_text(lines, encoding="utf-8")
+    file.write_text(yaml.safe_dump(plan), encoding="utf-8")
+    assert say("train", file)[0] == 0
+    target = tmp_path / f"out{suffix}"
+    project = Project.load(file)
+    parts = list(project.predict_stream(file.parent / "both.jsonl", batch=40))
+    assert [set(part[1][0]) for part in parts] == [{"topic"}, {"mood"}]
+    assert project.predict_file(file.parent / "both.jsonl", target) == 80
+    if suffix == ".parquet":
+        found = pq.read_table(target).to_pylist()
+    else:
+        with open(target, newline="", encoding="utf-8") as opened:
+            found = list(csv.DictReader(opened))
+    assert found[0].keys() == found[-1].keys() >= {"topic_probability", "mood_interval"}
