@@ -1,5 +1,6 @@
 """The `training` section of the project file."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -27,6 +28,10 @@ class Training:
         clip: the greatest norm of a gradient; 0 does not clip.
         dropout: of the features on their way into heads.
         patience: evaluations without a better score after which a task stops to train.
+        hold: the share of its records that a stopped task is still shown, to keep to what its best
+            snapshot says of them; 0 lets it go.
+        first: tasks that train alone for `epochs`, before the others train for as many
+            (sequential transfer); by default all tasks train together.
         evaluate_every: epochs between evaluations on validation records.
         snapshots: `shared` ships one snapshot for all tasks, so that one pass answers them;
             `own` ships each task's best, at the price of a pass for each snapshot.
@@ -57,6 +62,8 @@ class Training:
     clip: float = 1.0
     dropout: float = 0.1
     patience: int = 3
+    hold: float = 0.25
+    first: list[str] = field(default_factory=list)
     evaluate_every: float = 1.0
     snapshots: Literal["shared", "own"] = "shared"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -69,5 +76,12 @@ class Training:
                      "evaluate_every", "lr", "head_lr"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
+        if not 0 <= self.hold <= 1:
+            raise ValueError(f"has `hold: {self.hold}`. Expected 0 to 1.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"has `dropout: {self.dropout}`. Expected 0 to less than 1.")
+
+    @property
+    def num_epochs(self) -> float:
+        """Passes in all: those of the tasks that come `first`, then those of the others."""
+        return math.ceil(self.epochs) + self.epochs if self.first else self.epochs
