@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ class Job:
         run: the run folder.
         cache: where tokens and frozen features are kept.
         tell: called as work goes on.
+        visits: by task, how often the shared model is shown a label; known once it is trained.
     """
 
     inputs: dict[str, Encoder]
@@ -48,6 +49,7 @@ class Job:
     run: Run
     cache: Path
     tell: Tell = silent
+    visits: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self, split: str) -> np.ndarray:
         """Return the rows of a split that carry any label."""

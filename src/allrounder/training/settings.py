@@ -2,12 +2,40 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from allrounder.kinds import CLOSED
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
 from allrounder.training.sampling import SAMPLINGS, Proportional, Sampling
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
+
+
+@dataclass(kw_only=True)
+class Twins:
+    """Single-task twins that show what sharing one model did to each task.
+
+    Args:
+        seeds: how many seeds both sides are trained with; with one, intervals are over records.
+        budget: the share of the epochs that both sides are trained for; less than 1 gives an
+            early answer and changes nothing.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    seeds: int = 1
+    budget: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"has `seeds: {self.seeds}`. Expected 1 or more.")
+        if not 0 < self.budget <= 1:
+            raise ValueError(f"has `budget: {self.budget}`. Expected more than 0, at most 1.")
+
+
+def _twins(spec: Any) -> Any:
+    return {True: {}, False: None}.get(spec, spec) if isinstance(spec, bool) else spec
 
 
 @dataclass(kw_only=True)
@@ -33,6 +61,9 @@ class Training:
         first: tasks that train alone for `epochs`, before the others train for as many
             (sequential transfer); by default all tasks train together.
         evaluate_every: epochs between evaluations on validation records.
+        twins: whether to train a twin of every task that learns nothing else, under the same
+            budget, and to let a task that sharing hurt be answered by its own snapshot or by its
+            twin: `true`, or `{seeds: 3}`.
         snapshots: `shared` ships one snapshot for all tasks, so that one pass answers them;
             `own` ships each task's best, at the price of a pass for each snapshot.
         precision: `auto` takes bf16 matrix products where the processor has them.
@@ -65,6 +96,7 @@ class Training:
     hold: float = 0.25
     first: list[str] = field(default_factory=list)
     evaluate_every: float = 1.0
+    twins: Annotated[Twins | None, BeforeValidator(_twins)] = None
     snapshots: Literal["shared", "own"] = "shared"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_minutes: float = 2.0

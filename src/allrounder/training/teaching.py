@@ -29,9 +29,9 @@ def teach(
         weights: those of the snapshot that teaches; by default those of the model as it is.
     """
     model = prepared.model
-    now = {name: weight.detach().clone() for name, weight in model.trained().items()}
-    if weights is not None:
-        fill(model, weights)
+    named = dict(model.named_parameters())
+    now = {name: named[name].detach().clone() for name in weights or {}}
+    fill(model, weights or {})
     try:
         prepared.teachers[task] = said_by(model, prepared, task, rows)
     finally:
