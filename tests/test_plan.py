@@ -63,8 +63,8 @@ def refused(path: Path, *changes: str) -> str:
             {"training": {"epoch": 3}},
             "`training.epoch` is not a known key. Did you mean 'epochs'? Known: accumulate, "
             "batch_records, batch_tokens, checkpoint_minutes, clip, dropout, epochs, "
-            "evaluate_every, head_lr, lr, optimizer, patience, precision, probe, sampling, "
-            "schedule, seed, snapshots, weighting.",
+            "evaluate_every, first, head_lr, hold, lr, optimizer, patience, precision, probe, "
+            "sampling, schedule, seed, snapshots, twins, weighting.",
         ),
         (
             {"training": {"epochs": "many"}},
@@ -74,8 +74,8 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"training": {"sampling": {"kind": "smooth"}}},
             "`training.sampling.kind`: there is no sampling kind 'smooth'. Did you mean "
-            "'smoothed'? Known kinds: proportional, smoothed; your own class is written "
-            "'module:Class'.",
+            "'smoothed'? Known kinds: annealed, proportional, smoothed, uniform; your own class is "
+            "written 'module:Class'.",
         ),
         (
             {"inputs": {"text": {"kind": "text"}}},

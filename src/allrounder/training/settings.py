@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from allrounder.kinds import CLOSED
+from allrounder.kinds import CLOSED, build
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
 from allrounder.training.sampling import SAMPLINGS, Proportional, Sampling
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
@@ -34,8 +34,9 @@ class Twins:
             raise ValueError(f"has `budget: {self.budget}`. Expected more than 0, at most 1.")
 
 
-def _twins(spec: Any) -> Any:
-    return {True: {}, False: None}.get(spec, spec) if isinstance(spec, bool) else spec
+def _twins(spec: Any) -> Twins | None:
+    spec = {True: {}, False: None}[spec] if isinstance(spec, bool) else spec
+    return None if spec is None else build(Twins, spec, at="training.twins")
 
 
 @dataclass(kw_only=True)
