@@ -79,6 +79,7 @@ def load_records(plan: Plan, *, trains: bool = True) -> Records:
         folder=plan.folder,
         cache=plan.cache / "records",
         trains=trains,
+        without=plan.start.freeze if plan.start else (),
     )
 
 
@@ -95,6 +96,7 @@ def in_numbers(plan: Plan, records: Records) -> dict[str, Any]:
 def check(plan: Plan) -> CheckReport:
     """Read every source and look at what is there; nothing is trained."""
     inputs = plan.located()
+    plan.opened()
     records = load_records(plan)
     found = {}
     for name, encoder in inputs.items():

@@ -31,6 +31,8 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         run=run,
         cache=plan.cache,
         tell=tell,
+        old=plan.opened(),
+        freeze=plan.start.freeze if plan.start else [],
     )
 
 

@@ -15,8 +15,9 @@ from allrounder.kinds import build, dump
 from allrounder.records import Source
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
+from allrounder.training.starting import Old, Start
 
-SECTIONS = ("sources", "inputs", "fusion", "tasks", "training")
+SECTIONS = ("from", "sources", "inputs", "fusion", "tasks", "training")
 
 
 @dataclass(kw_only=True)
@@ -29,6 +30,7 @@ class Plan:
         tasks: the tasks by name.
         fusion: how inputs are joined for tasks that read all of them.
         training: how the model is trained.
+        start: the run that training starts from (`from`).
         folder: what relative paths are relative to.
         name: the name of the project file.
     """
@@ -38,6 +40,7 @@ class Plan:
     tasks: dict[str, Task]
     fusion: Fusion = field(default_factory=Concat)
     training: Training = field(default_factory=Training)
+    start: Start | None = None
     folder: Path = field(default_factory=Path)
     name: str = "project"
 
@@ -57,6 +60,14 @@ class Plan:
         """Return the encoders with their models found on disk."""
         return {name: encoder.at(self.folder) for name, encoder in self.inputs.items()}
 
+    def opened(self) -> Old | None:
+        """Return the run that training starts from; refuse one that does not fit."""
+        if self.start is None:
+            return None
+        old = self.start.open(self.folder)
+        old.check(self.inputs, self.tasks)
+        return old
+
     def columns(self) -> dict[str, "LabelColumn"]:
         """Return what each task promises about its column of labels."""
         return {name: LabelColumn(task, self._pointed(task)) for name, task in self.tasks.items()}
@@ -72,7 +83,8 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the project file with every default written out."""
-        return {section: dump(getattr(self, section)) for section in SECTIONS}
+        names = {"from": "start"}
+        return {section: dump(getattr(self, names.get(section, section))) for section in SECTIONS}
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,7 @@ def read_plan(path: Path, changes: Sequence[str] = ()) -> Plan:
 def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project") -> Plan:
     """Return the plan that `sections`, as read from a project file, describe."""
     _check_sections(sections)
+    start = _start(sections.get("from"))
     plan = Plan(
         sources=[
             build(Source, spec, at=f"sources.{number}")
@@ -127,15 +140,31 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
         inputs=_inputs(sections["inputs"]),
         tasks={
             task: TASKS.build(spec, at=f"tasks.{task}")
-            for task, spec in _mapping(sections["tasks"], "tasks").items()
+            for task, spec in _task_specs(sections["tasks"], start, folder).items()
         },
         fusion=FUSIONS.build(sections.get("fusion") or "concat", at="fusion"),
         training=build(Training, sections.get("training") or {}, at="training"),
+        start=start,
         folder=folder,
         name=name,
     )
     _check_names(plan)
     return plan
+
+
+def _start(spec: Any) -> Start | None:
+    spec = {"run": spec} if isinstance(spec, str) else spec
+    return None if spec is None else build(Start, spec, at="from")
+
+
+def _task_specs(section: Any, start: Start | None, folder: Path) -> dict[str, Any]:
+    """Return the tasks, with those that are frozen as the old run learned them."""
+    specs = _mapping(section, "tasks")
+    missing = [name for name in start.freeze if name not in specs] if start else []
+    if not start or not missing:
+        return specs
+    old = start.open(folder)
+    return {**{name: old.specs[name] for name in missing}, **specs}
 
 
 def _inputs(section: Any) -> dict[str, Encoder]:

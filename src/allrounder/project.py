@@ -91,7 +91,8 @@ class Project:
         if run is not None and run.is_complete:
             raise RunError(f"{run.path} is complete: there is nothing to resume.")
         plan = make_plan(run.json("plan.json"), folder=self.plan.folder) if run else self.plan
-        plan.located()  # a model that is not there is named before anything is read
+        plan.located()  # what is not there is named before anything is read
+        plan.opened()
         records = load_records(plan)
         if run is None:
             run = Run.create(self.runs)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ def load(
     folder: Path,
     cache: Path,
     trains: bool = True,
+    without: Sequence[str] = (),
 ) -> Records:
     """Return the records of all sources, from the cache where no file has changed.
 
@@ -49,6 +50,7 @@ def load(
         folder: What relative paths start from.
         cache: Where the table is kept, as `<fingerprint>.arrow`.
         trains: Whether every task must have labels, and every split records.
+        without: Tasks that may have no labels.
 
     Raises:
         DataError: naming file and line, where something is not as it should be.
@@ -56,7 +58,7 @@ def load(
     """
     check_names(fields, list(columns))
     found = [opened(source, Path(folder)) for source in sources]
-    plan = Plan(found, list(fields), dict(columns), trains)
+    plan = Plan(found, list(fields), dict(columns), trains, list(without))
     path = Path(cache) / f"{plan.fingerprint()}.arrow"
     table = _mapped(path)
     if table is None:
@@ -77,12 +79,13 @@ class Plan:
     fields: list[str]
     columns: dict[str, Column]
     trains: bool
+    without: list[str]
 
     def fingerprint(self) -> str:
         """Return a hash of everything the table depends on, the times of change included."""
         parts = {
             "version": VERSION,
-            "trains": self.trains,
+            "trains": [self.trains, *self.without],
             "sources": [[kinds.dump(source.source), stat_of(source)] for source in self.sources],
             "fields": self.fields,
             "columns": {task: repr(column) for task, column in self.columns.items()},
@@ -145,7 +148,7 @@ def _write_within(plan: Plan, scratch: Path, path: Path) -> None:
         found[source.source.path] = list(draft.reader.names)
     table = pa.concat_tables(tables)
     if plan.trains:
-        check_table(table, list(plan.columns), found)
+        check_table(table, [name for name in plan.columns if name not in plan.without], found)
     table = table.replace_schema_metadata({"fingerprint": _digest(table, plan)})
     whole = scratch / "whole.arrow"
     with pa.OSFile(str(whole), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -10,9 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from allrounder.kinds import Kind
+from allrounder.lazy import lazy
+from allrounder.tasks import columns
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from allrounder.tasks import heads
+else:
+    heads = lazy("allrounder.tasks.heads")
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,32 @@ class Task(Kind, ABC):
                 record carries is known, though never learned.
         """
         return self
+
+    def continued(self, old: Self, *, every: bool) -> Self:
+        """Return the task, learned, with what an older run knew of it.
+
+        Its labels are the old ones in their order, then those it has gained.
+
+        Args:
+            old: the task as the older run learned it.
+            every: keep all old labels; otherwise only those that the project file declares.
+        """
+        if not getattr(self, "labels", None):
+            return self
+        labels = columns.joined(old.labels, self.labels, every=every)  # type: ignore[attr-defined]
+        return replaced(self, labels=labels)
+
+    def outputs(self) -> list[str]:
+        """Return a name for each score of the head, so that an older head can be gone on with."""
+        return list(getattr(self, "labels", None) or ["value"])
+
+    def continued_head(self, old: Self, weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Return the weights of a head that goes on from an older one.
+
+        Scores that the old head gave are given still; those of new outputs start without an
+        opinion and no higher than the lowest the old head starts from.
+        """
+        return heads.grown(weights, old.outputs(), self.outputs())
 
     @abstractmethod
     def metrics(self) -> dict[str, Metric]:

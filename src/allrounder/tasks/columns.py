@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from allrounder.errors import did_you_mean, listed
+from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.records import BadValue
 
 
@@ -113,12 +113,31 @@ def in_parts(labels: pa.ChunkedArray, size: int = 1 << 16) -> Iterator[list[Any]
 
 def class_names(labels: pa.ChunkedArray) -> list[str]:
     """Return the distinct labels of a column in order; whole numbers in the order of numbers."""
-    found = [str(name) for name in pc.unique(labels.drop_null()).to_pylist()]
-    return sorted(found, key=_natural)
+    return in_order([str(name) for name in pc.unique(labels.drop_null()).to_pylist()])
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Return names in order; whole numbers in the order of numbers."""
+    return sorted(names, key=_natural)
 
 
 def _natural(name: str) -> tuple[int, float, str]:
     return (0, float(name), name) if _is_number(name) else (1, 0.0, name)
+
+
+def joined(old: list[str], new: list[str], *, every: bool) -> list[str]:
+    """Return the old labels, all or those still wanted, then new ones; refuse one that clashes."""
+    plain = {" ".join(name.casefold().split()): name for name in old}
+    for name in new:
+        near = plain.get(" ".join(name.casefold().split()), name)
+        if near != name and name not in old:
+            raise DataError(
+                f"The new label {name!r} clashes with {near!r} of the run that training starts "
+                "from: they differ only in case or space. Write it the old way, or rename it."
+            )
+    return [name for name in old if every or name in new] + [
+        name for name in new if name not in old
+    ]
 
 
 def labels_of(task: Any, *, at_least: int = 2) -> None:

@@ -1,5 +1,7 @@
 """Heads that are more than a linear layer. Imports torch: kinds reach it lazily."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -15,3 +17,51 @@ class Thresholds(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return the logit of being above each threshold."""
         return self.score(features) + self.thresholds
+
+
+def grown(
+    weights: Mapping[str, Tensor], old: Sequence[str], new: Sequence[str]
+) -> dict[str, Tensor]:
+    """Return the weights of a linear head with other outputs.
+
+    An output that was there keeps its row. A new one has the weight zero and the lowest bias, so
+    that it takes no record from the others before it has learned.
+
+    Args:
+        weights: `weight` [L, D] and `bias` [L] of the old head.
+        old: the names of its outputs.
+        new: the names of those wanted.
+    """
+    weight, bias = weights["weight"], weights["bias"]
+    rows = weight.new_zeros(len(new), weight.shape[1])
+    starts = bias.new_full((len(new),), float(bias.min()))
+    for row, name in enumerate(new):
+        if name in old:
+            rows[row], starts[row] = weight[old.index(name)], bias[old.index(name)]
+    return {"weight": rows, "bias": starts}
+
+
+def grown_thresholds(
+    weights: Mapping[str, Tensor], old: Sequence[str], new: Sequence[str]
+) -> dict[str, Tensor]:
+    """Return the weights of `Thresholds` over other ordered labels.
+
+    The threshold below a label stays where it was; one below a new label lies between its
+    neighbours, or one beyond the last.
+    """
+    known = dict(zip(old[1:], weights["thresholds"].tolist(), strict=True))
+    found: list[float | None] = [known.get(name) for name in new[1:]]
+    filled = [
+        at if at is not None else _between(found[:place], found[place + 1 :])
+        for place, at in enumerate(found)
+    ]
+    return {"score.weight": weights["score.weight"], "thresholds": torch.tensor(filled)}
+
+
+def _between(below: Sequence[float | None], above: Sequence[float | None]) -> float:
+    """Return a threshold under those below and over those above; thresholds fall."""
+    left = next((at for at in reversed(below) if at is not None), None)
+    right = next((at for at in above if at is not None), None)
+    if left is None or right is None:
+        return (right or 0.0) + 1.0 if left is None else left - 1.0
+    return (left + right) / 2

@@ -1,6 +1,6 @@
 """Ordered labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from allrounder.lazy import lazy
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
-from allrounder.tasks.columns import class_names, label_column, labels_of
+from allrounder.tasks.columns import class_names, in_order, joined, label_column, labels_of
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +71,17 @@ class Ordinal(Task):
     def head(self, width: int) -> "nn.Module":
         """Build one score and the thresholds between neighbours: [n, D] → [n, L - 1]."""
         return heads.Thresholds(width, len(self.labels or []))
+
+    def continued(self, old: Self, *, every: bool) -> Self:
+        """Return the task with its labels in the order declared, or in the order they had."""
+        labels = joined(old.labels or [], self.labels or [], every=every)
+        if not every:
+            return self
+        return replace(self, labels=labels if labels == old.labels else in_order(labels))
+
+    def continued_head(self, old: Self, weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Return score and thresholds; the threshold below an old label stays."""
+        return heads.grown_thresholds(weights, old.labels or [], self.labels or [])
 
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Return for every threshold whether the label is above it: [n, L - 1]."""

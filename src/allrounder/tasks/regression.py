@@ -61,6 +61,10 @@ class Regression(Task):
         scale = pc.stddev(labels).as_py() if self.scale is None else self.scale
         return replace(self, center=round(center, 6), scale=round(scale, 6) or 1.0)
 
+    def continued(self, old: Self, *, every: bool) -> Self:
+        """Return the task with the center and scale in which the old head answers."""
+        return replace(self, center=old.center, scale=old.scale)
+
     def metrics(self) -> dict[str, Metric]:
         """R² decides; the mean absolute error is in the units of the label."""
         return {

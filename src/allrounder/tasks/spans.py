@@ -137,6 +137,10 @@ class Spans(Task):
         """Build a linear layer with one score per tag: [n, T, D] → [n, T, tags]."""
         return nn.Linear(width, self.num_tags)
 
+    def outputs(self) -> list[str]:
+        """Return the names of the tags in the order of their scores."""
+        return ["O", *(f"{mark}-{name}" for mark in "BI" for name in self.labels or [])]
+
     def tags(self, spans: Sequence[Any], offsets: np.ndarray) -> np.ndarray:
         """Return the tag of each token: 0 for O, 1 + k for B-k, 1 + L + k for I-k.
 

@@ -69,10 +69,11 @@ def train(
     The checkpoint is written every few minutes and at the end; with `resume` training goes on
     from there, to the same result to the last bit on the same machine.
     """
-    begin(model, prepared, job.rows("train"))
+    begin(job, model, prepared)
     loop = Loop(
         model, prepared, job.rows("train"), job.settings, sources=job.records.numbers("source")
     )
+    _freeze(job, loop, prepared)
     keeper = Keeper(job.run.path / "steps", job.tasks, job.settings.patience)
     course, path = Course(), job.run.path / CHECKPOINT
     if resume and path.exists():
@@ -93,10 +94,22 @@ def train(
     return keeper, course
 
 
-def begin(model: Model, prepared: Prepared, rows: np.ndarray) -> None:
+def _freeze(job: Job, loop: Loop, prepared: Prepared) -> None:
+    """Let what the old run says of every training record hold the tasks that are kept as they are.
+
+    Learning without forgetting (Li and Hoiem 2016): their labels are not needed.
+    """
+    loop.state.stopped = list(job.freeze)
+    moves = any(name.startswith(("encoders.", "fusion.")) for name in loop.names)
+    for name in job.freeze if moves else ():
+        teach(prepared, name, loop.rows[prepared.asked(loop.rows, [name])[name]])
+
+
+def begin(job: Job, model: Model, prepared: Prepared) -> None:
     """Let every task that reads records set its fresh head to what its targets alone tell."""
+    rows = job.rows("train")
     for name, task in model.tasks.items():
-        if task.reads == "record":
+        if task.reads == "record" and name not in job.known:
             place = prepared.targets[name].place[rows]
             targets = prepared.targets[name].values[torch.from_numpy(place[place >= 0])]
             task.begin(model.heads[name], targets.to(model.device))
@@ -132,6 +145,8 @@ def _note(
 def _hold(job: Job, loop: Loop, prepared: Prepared, keeper: Keeper, tasks: Sequence[str]) -> None:
     """Let the best snapshot of each stopped task teach its head on a share of its records."""
     for name in tasks:
+        if name in job.freeze:
+            continue
         known = loop.rows[prepared.labeled(loop.rows, [name])[name]]
         if job.settings.hold and name in keeper.best and len(known):
             chance = [job.settings.seed, list(job.tasks).index(name)]

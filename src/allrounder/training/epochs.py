@@ -81,7 +81,8 @@ class Epochs:
 
     def check(self) -> None:
         """Refuse a sampling that never shows a label of some task."""
-        never = [name for name, count in self.visits().items() if not count]
+        known = self.prepared.labeled(self.rows, self.tasks)
+        never = [n for n, count in self.visits().items() if not count and known[n].any()]
         if never:
             raise DataError(
                 f"`training.sampling` ({self.settings.sampling.kind_name()}) never draws a record "

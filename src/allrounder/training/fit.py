@@ -44,7 +44,7 @@ def fit(
         own = {**_own(job, keeper), **comparison.own} if comparison else _own(job, keeper)
         passes = _passes(job, model, keeper.weights(keeper.shared), own)
         job.tell("calibrate", 0, 1, "")
-        calibration = calibrate(passes, prepared, job.rows("validation"))
+        calibration = _calibration(job, passes, prepared)
         job.tell("calibrate", 1, 1, "")
         reports, speed = _judged(job, passes, prepared, calibration)
     report = Report(
@@ -145,9 +145,20 @@ def _keep_probe(job: Job, before: Mapping[str, Said] | None) -> None:
     write_json(job.run.path / "probe.json", {"records": job.records.fingerprint, "said": said})
 
 
+def _calibration(job: Job, passes: Passes, prepared: Prepared) -> dict[str, Any]:
+    """Return what validation records tell; a frozen task without any keeps what it had."""
+    kept = job.old.run.json("calibration.json") if job.old else {}
+    found = calibrate(passes, prepared, job.rows("validation"))
+    return {name: kept[name] for name in job.freeze if name in kept} | found
+
+
 def _constants(job: Job) -> dict[str, Any]:
-    """Return what a constant would answer to each task, from training labels."""
-    return {name: task.baseline(_truths(job, name, task)) for name, task in job.tasks.items()}
+    """Return what a constant would answer to each task, from the labels it was trained on."""
+    kept = job.old.run.json("constants.json") if job.old else {}
+    return {
+        name: kept[name] if name in job.freeze else task.baseline(_truths(job, name, task))
+        for name, task in job.tasks.items()
+    }
 
 
 def _truths(job: Job, name: str, task: Task) -> np.ndarray:

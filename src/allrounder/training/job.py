@@ -16,6 +16,8 @@ from allrounder.records import SPLITS, Records
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
+from allrounder.training.starting import Old
+from allrounder.training.transfer import begin_from
 
 Tell = Callable[[str, float, float, str], None]
 """Called with a stage, how much of it is done, of how much, and a word on how it goes."""
@@ -38,6 +40,9 @@ class Job:
         run: the run folder.
         cache: where tokens and frozen features are kept.
         tell: called as work goes on.
+        old: the run that training starts from.
+        freeze: tasks of that run that are kept as they are.
+        fresh: whether all heads begin anew, whatever the old run knew.
         visits: by task, how often the shared model is shown a label; known once it is trained.
     """
 
@@ -49,6 +54,9 @@ class Job:
     run: Run
     cache: Path
     tell: Tell = silent
+    old: Old | None = None
+    freeze: list[str] = field(default_factory=list)
+    fresh: bool = False
     visits: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self, split: str) -> np.ndarray:
@@ -57,11 +65,25 @@ class Job:
 
     def learned(self) -> dict[str, Task]:
         """Return the tasks with what only the records can tell filled in."""
-        train, labels = self.records.indices("train"), self.records.labels
-        return {n: task.learn(labels(n).take(train), labels(n)) for n, task in self.tasks.items()}
+        return {name: self._learned(name, task) for name, task in self.tasks.items()}
+
+    def _learned(self, name: str, task: Task) -> Task:
+        labels = self.records.labels(name)
+        if name in self.freeze and self.old:
+            return self.old.tasks[name]
+        learned = task.learn(labels.take(self.records.indices("train")), labels)
+        if self.old is None:
+            return learned
+        return self.old.grown(name, learned, declared=bool(getattr(task, "labels", None)))
+
+    @property
+    def known(self) -> set[str]:
+        """The tasks whose heads go on from the old run."""
+        known = self.old.tasks.keys() if self.old and not self.fresh else set()
+        return self.tasks.keys() & known
 
     def model(self, *, dropout: float) -> Model:
-        """Build a model with heads drawn from the seed, on the device there is."""
+        """Build a model, heads drawn from the seed or from the old run, on the device there is."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(self.settings.seed)
         model = Model(
@@ -71,6 +93,10 @@ class Job:
             dropout=dropout,
             precision=choose_precision(self.settings.precision, device),
         )
+        if self.old is not None:
+            begin_from(model, self.old.run.path, {n: self.old.tasks[n] for n in self.known})
+        for name in self.freeze:
+            model.heads[name].requires_grad_(False)
         return model.to(device)
 
     def prepared(self, model: Model) -> Prepared:

@@ -48,6 +48,9 @@ def _frozen(job: Job) -> Job:
     )
     return replace(
         job,
+        tasks={name: task for name, task in job.tasks.items() if name not in job.freeze},
+        freeze=[],
+        fresh=True,
         inputs={n: replace(e, tune="frozen") for n, e in job.inputs.items()},  # type: ignore[call-arg]
         settings=settings,
         run=Run(job.run.path / "probe", {}),

@@ -104,6 +104,7 @@ def compare(
     alone = {
         name: [told(_part(job, [name], seed, twins.budget), f"{name}-{seed}") for seed in seeds]
         for name in job.tasks
+        if name not in job.freeze
     }
     court = _Court(job, joints, alone)
     usual: Origin = "own snapshot" if job.settings.snapshots == "own" else "shared snapshot"
@@ -141,7 +142,8 @@ def _part(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
     reads = {task.of for task in tasks.values()}
     inputs = job.inputs if None in reads else {n: e for n, e in job.inputs.items() if n in reads}
     settings = replace(settings, epochs=budget * _epochs(job, names))
-    return replace(job, settings=settings, tasks=tasks, inputs=inputs)
+    freeze = [name for name in job.freeze if name in tasks]
+    return replace(job, settings=settings, tasks=tasks, inputs=inputs, freeze=freeze)
 
 
 def _epochs(job: Job, names: Sequence[str]) -> float:
@@ -246,7 +248,7 @@ class _Court:
     def judged(self) -> list[str]:
         """The tasks that have labels in validation and in the split judged."""
         found = [self.joints[0].shared[split] for split in SPLITS]
-        return [name for name in self.job.tasks if all(name in tasks for tasks in found)]
+        return [name for name in self.alone if all(name in tasks for tasks in found)]
 
     def task(self, name: str, base: Origin, others: Sequence[Origin]) -> TaskSharing:
         """Return what was found of one task, with the first origin of answers not beaten."""

@@ -1,0 +1,108 @@
+"""The `from` section: a run whose encoders, fusion and heads a new training starts from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from allrounder.encoders import ENCODERS, Encoder
+from allrounder.errors import ProjectError, RunError, did_you_mean, listed
+from allrounder.kinds import CLOSED
+from allrounder.runs import Run
+from allrounder.tasks import TASKS, Task
+
+
+@dataclass(kw_only=True)
+class Start:
+    """The run that training starts from.
+
+    Args:
+        run: its folder, relative to the project file.
+        freeze: tasks of that run that are kept as they are. They need no labels: what the old run
+            says of the new records holds them while the encoder goes on.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    run: str
+    freeze: list[str] = field(default_factory=list)
+
+    def open(self, folder: Path) -> "Old":
+        """Return the run, read from disk."""
+        path = folder / self.run
+        if not path.is_dir():
+            raise ProjectError(f"`from.run`: there is no run folder {self.run!r} in {folder}.")
+        run = Run.open(path)
+        if not run.is_complete:
+            raise RunError(f"{path} is not complete: go on with it first (train --resume).")
+        sections = run.project()
+        old = Old(
+            run=run,
+            inputs={
+                name: ENCODERS.build(spec, at=f"inputs.{name}").named(name)
+                for name, spec in sections["inputs"].items()
+            },
+            tasks={n: TASKS.build(spec, at=f"tasks.{n}") for n, spec in sections["tasks"].items()},
+            specs=sections["tasks"],
+        )
+        for name in self.freeze:
+            if name not in old.tasks:
+                raise ProjectError(
+                    f"`from.freeze` names {name!r}, which is no task of {self.run}."
+                    f"{did_you_mean(name, old.tasks)} Its tasks: {listed(old.tasks)}."
+                )
+        return old
+
+
+@dataclass(frozen=True, kw_only=True)
+class Old:
+    """A finished run: its inputs and tasks as it learned them."""
+
+    run: Run
+    inputs: dict[str, Encoder]
+    tasks: dict[str, Task]
+    specs: dict[str, Any]
+
+    def check(self, inputs: Mapping[str, Encoder], tasks: Mapping[str, Task]) -> None:
+        """Refuse inputs that the run's weights do not fit, and tasks that changed their kind."""
+        name = self.run.path.name
+        strange = sorted(set(inputs) ^ set(self.inputs))
+        if strange:
+            raise ProjectError(
+                f"`from`: run {name} has other inputs than this project: it reads "
+                f"{listed(self.inputs)}, the project {listed(inputs)}; {listed(strange)} "
+                f"{'is' if len(strange) == 1 else 'are'} not in both. Give both the same inputs."
+            )
+        for each, encoder in inputs.items():
+            mine, its = _shape(encoder), _shape(self.inputs[each])
+            if mine != its:
+                raise ProjectError(
+                    f"`inputs.{each}`: run {name} read it with {its}, this project with {mine}. "
+                    "Its weights fit only what they were trained in."
+                )
+        for each, task in tasks.items():
+            if each in self.tasks and type(task) is not type(self.tasks[each]):
+                raise ProjectError(
+                    f"`tasks.{each}` is {task.kind_name()} here and "
+                    f"{self.tasks[each].kind_name()} in run {name}. Rename it to start it anew."
+                )
+
+    def grown(self, name: str, task: Task, *, declared: bool) -> Task:
+        """Return a learned task with what the run knew of it: old labels first, then new ones.
+
+        Args:
+            name: the task.
+            task: the task with its labels learned.
+            declared: whether the project file declares them; old labels it leaves out are dropped.
+        """
+        if name not in self.tasks:
+            return task
+        return task.continued(self.tasks[name], every=not declared)
+
+
+def _shape(encoder: Encoder) -> str:
+    """Return in words what the weights of an encoder depend on."""
+    keys = ("model", "width", "buckets")
+    said = [f"{key} {getattr(encoder, key)!r}" for key in keys if hasattr(encoder, key)]
+    said += ["tune lora"] if getattr(encoder, "tune", None) == "lora" else []
+    return f"{encoder.kind_name()} ({', '.join(said)})"
