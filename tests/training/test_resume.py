@@ -57,7 +57,7 @@ def test_a_killed_training_goes_on_to_the_same_scores_and_weights(lives, moment)
         assert killed[what] == whole[what], what
 
 
-@pytest.mark.parametrize("kind", ["dwa", "famo", "uncertainty", "pcgrad", "nash_mtl"])
+@pytest.mark.parametrize("kind", ["dwa", "famo", "uncertainty", "pcgrad"])
 def test_what_a_weighting_remembers_outlives_a_kill(tmp_path, kind):
     if kind == "pcgrad":
         pytest.importorskip("torchjd")

@@ -273,14 +273,15 @@ def test_famo_compares_the_same_batch_and_leaves_chance_alone():
 
 
 @EVERY
-def test_a_checkpoint_holds_all_that_a_weighting_remembers(kind, tmp_path):
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_a_checkpoint_holds_all_that_a_weighting_remembers(kind, epochs, tmp_path):
     keys = {"dropout": 0.2, "epochs": 4, "tasks": THREE}
     plain = loop_of(kind, **keys)
     for _ in plain.steps():
         pass
-    cut, moment = loop_of(kind, **keys), 3 * plain.num_steps
+    cut, moment = loop_of(kind, **keys), max(1, epochs * plain.num_steps)
     for step in cut.steps():
-        if step.number == moment:  # the end of the third epoch, before it was taken note of
+        if step.number == moment:  # the end of an epoch, before it was taken note of
             save_checkpoint(tmp_path / "here.safetensors", cut, {})
             break
     again = loop_of(kind, **keys)

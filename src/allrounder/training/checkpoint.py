@@ -15,7 +15,8 @@ def save_checkpoint(path: Path, loop: Loop, about: Mapping[str, Any]) -> None:
     """Write all that `restore` needs to go on as if nothing had happened."""
     weights = _weights(loop)
     tensors = {f"weights.{name}": weights[name] for name in loop.names}
-    tensors |= {f"weighting.{name}": value for name, value in loop.descent.state.items()}
+    # Copies: a weighting may name one tensor twice, and safetensors refuses that.
+    tensors |= {f"weighting.{name}": value.clone() for name, value in loop.descent.state.items()}
     names = {weight: name for name, weight in weights.items()}
     for weight, moments in loop.optimizer.state.items():
         for key, value in moments.items():
