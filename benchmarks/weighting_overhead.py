@@ -6,18 +6,16 @@ model take steps in turns on the same batches, one with the plain sum, one with 
 memory the kind trains in a process of its own. About 9 minutes on 2 cores.
 """
 
-import json
-import os
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from common import MINILM, arguments, data, keep
+from common import MINILM, alone, arguments, data, keep
 from joint_intent_slots import read
 
 from allrounder.encoders import Text
@@ -103,20 +101,6 @@ def peak(kind: str, one: Prepared) -> dict[str, float]:
     for _ in range(2):
         next(steps)
     return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
-
-
-def alone(call: Callable[..., dict[str, float]], *words: Any) -> dict[str, float]:
-    """Return what a function says in a process of its own, a fork."""
-    ear, mouth = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(mouth, json.dumps(call(*words)).encode())
-        os._exit(0)
-    os.close(mouth)
-    with os.fdopen(ear) as said:
-        found = said.read()
-    os.waitpid(child, 0)
-    return json.loads(found)
 
 
 def measured() -> dict[tuple[str, int], dict[str, float]]:
