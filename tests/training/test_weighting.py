@@ -222,6 +222,21 @@ def test_the_products_are_those_of_a_linear_layer_after_the_encoder(tiny):
     )
 
 
+@pytest.mark.parametrize("tasks", [["named"], list(THREE)])
+def test_the_encoder_is_gone_back_through_once_whatever_the_number_of_tasks(tiny, tasks):
+    chosen = {name: THREE[name] for name in tasks}
+    rows = rows_of(12, disjoint=False)
+    loop = loop_of("sum", tasks=chosen, rows=rows, inputs={"text": tiny_text(tiny)})
+    counts = dict.fromkeys(dict(loop.model.encoders.named_parameters()), 0)
+    for name, weight in loop.model.encoders.named_parameters():
+        weight.register_post_accumulate_grad_hook(
+            lambda _, name=name: counts.update({name: counts[name] + 1})
+        )
+    Aggregated(loop.model, Given(weights=[1.0, 2.0, 3.0])).backward(whole(loop), 12)
+    assert set(counts.values()) <= {0, 1}
+    assert sum(counts.values()) > len(counts) - 4, "all but what a text never reaches"
+
+
 def test_an_encoder_that_stays_as_it_is_needs_no_gradient(tiny):
     loop = loop_of("sum", inputs={"text": tiny_text(tiny, tune="frozen")})
     Aggregated(loop.model, Given(weights=[5.0, 5.0, 5.0])).backward(whole(loop), 48)
