@@ -35,7 +35,7 @@ from allrounder.training.weighting import WEIGHTINGS
 
 TASKS = ("intent", "slots", "category")
 SEEDS = (0, 1, 2)
-RATES = (2e-4, 6e-4)
+RATES = (5e-4, 1.5e-3)
 EPOCHS = 6
 SIZES = {"train": (400, 6), "validation": (250, 3), "test": (700, 5)}
 """SNIPS sentences, and questions of each category of BANKING77."""
@@ -171,7 +171,7 @@ def row(kind: str, best: dict[str, Any], found: list, plain: list) -> list[str]:
         kind,
         *(mean_interval([one["test"][name] for one in found]) for name in TASKS),
         mean_interval(gains(found, plain)),
-        f"{best['rate']:.0e}, {best['knob']} {best['value']}",
+        f"{best['rate']:g}, {best['knob']} {best['value']}",
         f"{np.mean([one['seconds'] for one in found]):.1f}",
         f"{np.mean([one['peak'] for one in found]):.0f}",
     ]
