@@ -429,6 +429,16 @@ def test_degenerate_gradients_give_finite_weights(kind, rows):
     assert np.isfinite(found @ np.array(rows)).all()
 
 
+@pytest.mark.parametrize("kind", ["upgrad", "pcgrad", "cagrad", "mgda", "nash_mtl", "aligned_mtl"])
+def test_gradients_of_very_different_lengths_make_no_wild_step(kind):
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        rows = rng.normal(size=(4, 6)) * 10.0 ** rng.uniform(-4, 2, size=(4, 1))
+        rows[0] = -rows[1] + 1e-6 * rng.normal(size=6)
+        step = weights(kind, rows) @ rows
+        assert np.linalg.norm(step) <= 2 * np.linalg.norm(rows, axis=1).sum()
+
+
 @pytest.mark.parametrize("kind", GRADIENTS)
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1)])
 def test_weights_follow_their_tasks_in_another_order(kind, order):

@@ -174,8 +174,8 @@ class Aggregated(Descent):
 
     def _weights(self, rows: Mapping[str, Tensor]) -> Tensor:
         """Return the weights of the tasks, [k], from their small gradients."""
-        matrix = torch.stack(list(rows.values()))
-        gramian = (matrix @ matrix.T).cpu().double()
+        matrix = torch.stack(list(rows.values())).double()
+        gramian = (matrix @ matrix.T).cpu()
         size = float(gramian.trace())
         if len(gramian) == 1 or not 0 < size < float("inf"):
             return torch.ones(len(gramian), device=matrix.device)  # nothing to weigh
