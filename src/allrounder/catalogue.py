@@ -13,6 +13,7 @@ from allrounder.tasks import TASKS
 from allrounder.training.optimizers import OPTIMIZERS
 from allrounder.training.sampling import SAMPLINGS
 from allrounder.training.schedules import SCHEDULES
+from allrounder.training.weighting import WEIGHTINGS
 
 ENTRY = re.compile(r"^    (\w+): (.*(?:\n     +.*)*)", re.MULTILINE)
 """One entry of an Args section: a name, and text that may go on, indented deeper."""
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Kinds[Any]] = {
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
     "sampling": SAMPLINGS,
+    "weighting": WEIGHTINGS,
 }
 
 

@@ -1,5 +1,6 @@
 """The project file, read: every section as the objects it describes."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -209,6 +210,7 @@ def _check_names(plan: Plan) -> None:
             )
         _check_tokens(plan, name, task)
     _check_first(plan)
+    _check_weights(plan)
 
 
 def _check_first(plan: Plan) -> None:
@@ -220,6 +222,17 @@ def _check_first(plan: Plan) -> None:
             )
     if plan.training.first and not set(plan.tasks) - set(plan.training.first):
         raise ProjectError("`training.first` names every task: leave it out, to train together.")
+
+
+def _check_weights(plan: Plan) -> None:
+    for name, task in plan.tasks.items():
+        if not 0 <= task.weight < math.inf:
+            raise ProjectError(f"`tasks.{name}.weight` is {task.weight}. Expected 0 or more.")
+    if not any(task.weight for task in plan.tasks.values()):
+        raise ProjectError(
+            "The tasks have weights that sum to zero, so nothing would be learned. Give at least "
+            "one of them a `weight` above 0."
+        )
 
 
 def _check_tokens(plan: Plan, name: str, task: Task) -> None:

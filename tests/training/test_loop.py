@@ -372,7 +372,8 @@ def test_whoever_runs_the_loop_may_stop_it_at_any_step():
         ({"epochs": 0}, "`training` has `epochs: 0.0`. Expected more than 0."),
         ({"batch_records": -1}, "`training` has `batch_records: -1`. Expected more than 0."),
         ({"dropout": 1.0}, "`training` has `dropout: 1.0`. Expected 0 to less than 1."),
-        ({"weighting": "pcgrad"}, "`training.weighting`: input should be 'sum'. Got 'pcgrad'."),
+        ({"weighting": "pcgard"}, "`training.weighting.kind`: there is no weighting kind 'pcgard'. "
+         "Did you mean 'pcgrad'?"),
         ({"schedule": "linaer"}, "`training.schedule.kind`: there is no schedules kind 'linaer'. "
          "Did you mean 'linear'?"),
         ({"optimizer": {"kind": "adamw", "beta": 1}}, "`training.optimizer.beta` is not a known "

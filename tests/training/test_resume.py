@@ -24,19 +24,22 @@ BEFORE_THE_RUN = [1, 3]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def project(folder: Path) -> Path:
+def project(folder: Path, **training) -> Path:
     """Write a project in which everything that chance decides is switched on."""
     save_tiny_encoder(folder / "tiny")
     text = {"kind": "text", "model": "tiny", "dropout": 0.1, "max_tokens": 24, "tune": "top:2"}
-    return write_newsroom(folder, size=8, inputs={"text": text}, training=TRAINING)
+    return write_newsroom(folder, size=8, inputs={"text": text}, training={**TRAINING, **training})
 
 
 @pytest.fixture(scope="module")
 def lives(tmp_path_factory):
     """What became of the runs that were killed at each of MOMENTS."""
-    folder = tmp_path_factory.mktemp("killed")
+    return killed(tmp_path_factory.mktemp("killed"), MOMENTS)
+
+
+def killed(folder: Path, moments: list, **training) -> dict:
     program = Path(__file__).with_name("crashing.py")
-    words = [str(project(folder / "desk")), str(folder / "lives"), json.dumps(MOMENTS)]
+    words = [str(project(folder / "desk", **training)), str(folder / "lives"), json.dumps(moments)]
     done = subprocess.run(
         [sys.executable, program, *words], capture_output=True, text=True, env=ENVIRONMENT
     )
@@ -52,6 +55,18 @@ def test_a_killed_training_goes_on_to_the_same_scores_and_weights(lives, moment)
     assert last.startswith("done")
     for what in ("tasks", "snapshots", "history", "calibration", "weights", "run"):
         assert killed[what] == whole[what], what
+
+
+@pytest.mark.parametrize("kind", ["dwa", "famo", "uncertainty", "pcgrad"])
+def test_what_a_weighting_remembers_outlives_a_kill(tmp_path, kind):
+    if kind == "pcgrad":
+        pytest.importorskip("torchjd")
+    found = killed(tmp_path, ["step 15"], weighting=kind, evaluate_every=2)
+    whole, cut = found["null"], found['"step 15"']
+    assert cut["lives"][0] == "killed"
+    assert int(cut["lives"][1].split()[2]) < int(whole["lives"][0].split()[2])
+    for what in ("tasks", "history", "weights"):
+        assert cut[what] == whole[what], what
 
 
 @pytest.mark.parametrize("moment", BEFORE_THE_RUN)

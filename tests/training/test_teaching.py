@@ -151,3 +151,23 @@ def test_first_tasks_that_make_no_sense_are_refused(tmp_path, first, words):
 def test_a_share_to_hold_is_a_share():
     with pytest.raises(ProjectError, match=r"`training` has `hold: 1\.5`"):
         settings(hold=1.5)
+
+
+@pytest.mark.parametrize("weighting", ["sum", "uncertainty", "famo", "dwa", "pcgrad", "nash_mtl"])
+def test_a_held_task_is_held_whatever_the_weighting(weighting):
+    moved = {}
+    for hold in (False, True):
+        prepared = made(TASKS, ROWS)
+        rows = np.arange(0, 24, 3)
+        before = said_by(prepared.model, prepared, "mood", rows).scores(rows)
+        course = settings(epochs=20, head_lr=0.05, weighting=weighting)
+        loop = Loop(prepared.model, prepared, np.arange(24), course)
+        loop.state.stopped = ["mood"]
+        if hold:
+            teach(prepared, "mood", rows)
+        for _ in loop.steps():
+            pass
+        after = said_by(prepared.model, prepared, "mood", rows).scores(rows)
+        moved[hold] = float((after - before).square().mean())
+        assert np.isfinite(moved[hold])
+    assert moved[True] < moved[False]

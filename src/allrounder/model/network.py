@@ -130,13 +130,23 @@ class Model(nn.Module):
 
         Every record is encoded once, whatever the number of tasks.
         """
-        features = self.features(batch)
+        return self.scores(self.read(self.features(batch), batch))
+
+    def read(self, features: Mapping[str, Features], batch: Batch) -> dict[str, Tensor]:
+        """Return what the head of each task reads: vectors [n, D], or those of tokens [n, T, D].
+
+        The rows are the records that the task is asked of, in the order of `places`.
+        """
         joint = self._joined(features, batch) if self.fusion is not None else None
         return {
-            name: self.heads[name](self._read(name, places, features, joint, batch))
+            name: self._read(name, places, features, joint, batch)
             for name, places in batch.places.items()
             if len(places)
         }
+
+    def scores(self, read: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the scores of each task from what its head reads."""
+        return {name: self.heads[name](self.dropout(found)) for name, found in read.items()}
 
     def _joined(self, features: Mapping[str, Features], batch: Batch) -> Tensor:
         parts = {n: (batch.inputs[n].present, found.pooled) for n, found in features.items()}
@@ -152,16 +162,20 @@ class Model(nn.Module):
     ) -> Tensor:
         source = self.reads(self.tasks[name])
         if source is None:
-            return self.dropout(joint[places])  # type: ignore[index]
+            return joint[places]  # type: ignore[index]
         found = features[source]
         rows = _position(batch.inputs[source].present, places)
         read = found.tokens if self.tasks[name].reads == "tokens" else found.pooled
-        return self.dropout(read[rows])  # type: ignore[index]
+        return read[rows]  # type: ignore[index]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of each task for each record of the batch that it has to learn from."""
-        scores = self(batch)
-        return {name: self._loss(name, found, batch) for name, found in scores.items()}
+        return self.losses_from(self.read(self.features(batch), batch), batch)
+
+    def losses_from(self, read: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Return the losses from what the heads read."""
+        found = self.scores(read)
+        return {name: self._loss(name, scores, batch) for name, scores in found.items()}
 
     def _loss(self, name: str, scores: Tensor, batch: Batch) -> Tensor:
         taught = name in batch.teachers

@@ -34,6 +34,7 @@ def fit(
         data: what is known of the records, for the report.
         resume: go on from the checkpoint of an interrupted run.
     """
+    job.settings.weighting.ready()
     with kept_chance():
         job = replace(job, tasks=job.learned())
         write_yaml(job.run.path / "project.yaml", {**project, "tasks": dump(job.tasks)})

@@ -77,7 +77,9 @@ class Loop:
         self.names = list(model.trained())
         self.num_steps = 0
         """Steps in the current epoch."""
-        self.optimizer = settings.optimizer.build(parameter_groups(model, settings))
+        self.descent = settings.weighting.descent(model)
+        groups = parameter_groups(model, settings)
+        self.optimizer = settings.optimizer.build([*groups, *_weighting_group(self)])
 
     def steps(self) -> Iterator[Step]:
         """Train until the epochs of a stage are used up, yielding after every optimizer step."""
@@ -91,6 +93,7 @@ class Loop:
                 continue
             if self.state.batch < len(batches):
                 return
+            self.descent.passed()
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 
     @property
@@ -148,6 +151,7 @@ class Loop:
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(self._learning(), self.settings.clip, foreach=True)
         self.optimizer.step()
+        self.descent.stepped()
         return Step(
             number=self.state.step,
             epoch=after,
@@ -167,12 +171,7 @@ class Loop:
         rows = np.sort(rows)
         wanted = self._shown(rows, self.state.stopped)
         batch: Batch = self.prepared.batch(rows, wanted, targets=True)
-        losses = self.model.losses(batch)
-        tasks = self.model.tasks
-        parts = [tasks[name].weight * loss.sum() for name, loss in losses.items()]
-        if parts:
-            (torch.stack(parts).sum() / total).backward()
-        return {name: loss.detach() for name, loss in losses.items()}
+        return self.descent.backward(batch, total)
 
     def _schedule(self, done: float) -> float:
         factor = self.settings.schedule.factor(done / self.settings.epochs)
@@ -211,6 +210,13 @@ def parameter_groups(model: Model, settings: Training) -> list[dict[str, Any]]:
         {"params": weights, "lr": lr, "full_lr": lr, "weight_decay": decay, "asleep_until": asleep}
         for (lr, decay, asleep), weights in groups.items()
     ]
+
+
+def _weighting_group(loop: Loop) -> list[dict[str, Any]]:
+    """Return the group of what a weighting learns, if it does: the heads' rate, no decay."""
+    weights, lr = list(loop.descent.learned.values()), loop.settings.head_lr
+    group = {"params": weights, "lr": lr, "full_lr": lr, "weight_decay": 0.0, "asleep_until": 0.0}
+    return [group] if weights else []
 
 
 def _encoder_rate(model: Model, owner: str, inner: str, settings: Training) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from allrounder.evaluation.assess import Said, said
 from allrounder.runs import Run
 from allrounder.training.course import train
 from allrounder.training.job import Job, fill
+from allrounder.training.weighting import Sum
 
 
 def probe(job: Job) -> dict[str, Said] | None:
@@ -45,6 +46,7 @@ def _frozen(job: Job) -> Job:
         hold=0.0,
         first=[],
         checkpoint_minutes=float("inf"),
+        weighting=Sum(),
     )
     return replace(
         job,

@@ -10,6 +10,7 @@ from allrounder.kinds import CLOSED, build
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
 from allrounder.training.sampling import SAMPLINGS, Proportional, Sampling
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
+from allrounder.training.weighting import WEIGHTINGS, Sum, Weighting
 
 
 @dataclass(kw_only=True)
@@ -52,7 +53,8 @@ class Training:
         optimizer: `adamw` or `sgd`.
         schedule: `linear`, `cosine` or `constant`, each with warm-up.
         sampling: how often records of each group of tasks are drawn.
-        weighting: how the losses of tasks become one: `sum`, each times the task's `weight`.
+        weighting: how the losses of tasks make one step: `sum`, each times the task's `weight`,
+            or a kind that balances tasks as they learn.
         accumulate: batches whose gradients are added before a step.
         clip: the greatest norm of a gradient; 0 does not clip.
         dropout: of the features on their way into heads.
@@ -89,7 +91,9 @@ class Training:
     sampling: Annotated[Sampling, SAMPLINGS.field("training.sampling")] = field(
         default_factory=Proportional
     )
-    weighting: Literal["sum"] = "sum"
+    weighting: Annotated[Weighting, WEIGHTINGS.field("training.weighting")] = field(
+        default_factory=Sum
+    )
     accumulate: int = 1
     clip: float = 1.0
     dropout: float = 0.1
