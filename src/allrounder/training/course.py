@@ -116,6 +116,8 @@ def _note(
     weights = dict(loop.model.named_parameters())
     done = keeper.update(step.number, decided, {name: weights[name] for name in loop.names})
     loop.state.stopped = done
+    if job.watch:
+        job.watch(course)
 
 
 def _word(course: Course, loop: Loop) -> str:

@@ -95,7 +95,7 @@ def _judged(
 ) -> tuple[dict[str, TaskReport], dict[str, float]]:
     before = probe(job)
     _keep_probe(job, before)
-    constants = _constants(job)
+    constants = constant_answers(job)
     write_json(job.run.path / "constants.json", constants)
     rows, began = job.rows("test"), time.perf_counter()
     counts: list[float] = []
@@ -124,7 +124,7 @@ def _keep_probe(job: Job, before: Mapping[str, Said] | None) -> None:
     write_json(job.run.path / "probe.json", {"records": job.records.fingerprint, "said": said})
 
 
-def _constants(job: Job) -> dict[str, Any]:
+def constant_answers(job: Job) -> dict[str, Any]:
     """Return what a constant would answer to each task, from training labels."""
     return {name: task.baseline(_truths(job, name, task)) for name, task in job.tasks.items()}
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from allrounder.records import SPLITS, Records
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
+
+if TYPE_CHECKING:
+    from allrounder.training.course import Course
 
 Tell = Callable[[str, float, float, str], None]
 """Called with a stage, how much of it is done, of how much, and a word on how it goes."""
@@ -38,6 +42,7 @@ class Job:
         run: the run folder.
         cache: where tokens and frozen features are kept.
         tell: called as work goes on.
+        watch: called with the course after every evaluation; what it raises ends the training.
     """
 
     inputs: dict[str, Encoder]
@@ -48,6 +53,7 @@ class Job:
     run: Run
     cache: Path
     tell: Tell = silent
+    watch: Callable[["Course"], None] | None = None
 
     def rows(self, split: str) -> np.ndarray:
         """Return the rows of a split that carry any label."""
