@@ -136,7 +136,8 @@ def crew(folder: Path, *, size: int, lock: int) -> Iterator[Crew]:
 def num_cores() -> int:
     """Return the cores that this process may use, or as few as OMP_NUM_THREADS allows."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0))
+    own = getattr(os, "sched_getaffinity", None)  # not every system has it
+    cores = len(own(0)) if own else os.cpu_count() or 1
     return min(cores, int(allowed)) if allowed.isdigit() and int(allowed) else cores
 
 

@@ -1,13 +1,13 @@
 """The folder of one search: what is searched, what came of every trial, and who is at work.
 
-    tuning/2/
-      study.db       every trial, in SQLite: written by one process, whole after every change
-      search.json    the spaces, the seed, the number of trials, the fingerprint of the records
-      project.yaml   the project file that was searched, as it was written
-      report.html    the search drawn
-      workers.log    what the workers had to say
-      trials/        scratch of the trials that are going on
-      lock           held by the search and by its workers as long as they live
+tuning/2/
+  study.db       every trial, in SQLite: written by one process, whole after every change
+  search.json    the spaces, the seed, the number of trials, the fingerprint of the records
+  project.yaml   the project file that was searched, as it was written
+  report.html    the search drawn
+  workers.log    what the workers had to say
+  trials/        scratch of the trials that are going on
+  lock           held by the search and by its workers as long as they live
 """
 
 import fcntl

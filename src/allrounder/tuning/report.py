@@ -1,17 +1,20 @@
 """What a search found, as text for people and as plain data for machines."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from allrounder.evaluation.table import aligned, number, signed
-from allrounder.kinds import dump
 from allrounder.tuning.space import read_spaces
-from allrounder.tuning.trials import Trial
+from allrounder.tuning.trials import Trial, ended
 
 SHOWN = 8
 """Trials in the table: the best ones, and the project file as it stands."""
+WIDTH = 110
+"""Letters of a line of text."""
 
 
 @dataclass(kw_only=True)
@@ -42,6 +45,17 @@ class SearchReport:
     def keys(self) -> list[str]:
         """The keys that were searched."""
         return [space.key for space in read_spaces(self.search)]
+
+    @property
+    def short(self) -> list[str]:
+        """The keys as heads of columns: their last word, or all of it where two share that."""
+        words = [key.rsplit(".", 1)[-1] for key in self.keys]
+        return [w if words.count(w) == 1 else k for w, k in zip(words, self.keys, strict=True)]
+
+    @property
+    def num_ended(self) -> int:
+        """How many trials count."""
+        return len(ended(self.trials))
 
     @property
     def stood(self) -> Trial | None:
@@ -97,11 +111,11 @@ class SearchReport:
         }
 
     def __str__(self) -> str:
-        parts = [self._table(), self._importances(), "\n".join(f"- {s}" for s in self.sentences)]
+        parts = [self._table(), self._importances(), "\n".join(map(_listed, self.sentences))]
         return "\n\n".join(part for part in parts if part)
 
     def _table(self) -> str:
-        head = ["trial", *self.keys, "skill", *(f"{n} {m}" for n, m in self.metrics.items())]
+        head = ["trial", *self.short, "skill", *(f"{n} {m}" for n, m in self.metrics.items())]
         shown = self.ranked[:SHOWN]
         if self.stood and self.stood not in shown:
             shown.append(self.stood)
@@ -121,6 +135,10 @@ class SearchReport:
         return aligned([["key", "importance"], *rows], left=1) if rows else ""
 
 
+def _listed(sentence: str) -> str:
+    return fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
+
+
 def plain(value: Any) -> str:
     """Return a value as a project file would write it; a dot where there is none."""
     if value is None:
@@ -129,4 +147,8 @@ def plain(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    return str(dump(value))
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {plain(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(plain, value))}]"
+    return str(value)

@@ -1,9 +1,9 @@
 """Where a search looks: `training.lr=log(1e-5,1e-3)`, read and checked before the first trial.
 
-    log(low,high)      floats, each factor as likely as another
-    uniform(low,high)  floats, each difference as likely as another
-    int(low,high)      whole numbers, both ends included
-    choice(a,b,…)      any YAML values
+log(low,high)      floats, each factor as likely as another
+uniform(low,high)  floats, each difference as likely as another
+int(low,high)      whole numbers, both ends included
+choice(a,b,…)      any YAML values
 """
 
 import math

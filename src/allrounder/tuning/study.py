@@ -42,6 +42,9 @@ PRUNES_AFTER = 5
 PER_EPOCH = 1000
 """Optuna counts evaluations in whole numbers: thousandths of an epoch."""
 
+ENOUGH = 8
+"""Complete trials below which the importance of keys is chance."""
+
 TRIES = 2
 """How often a trial is begun whose worker dies under a living search."""
 
@@ -175,11 +178,10 @@ class Study:
     def importances(self) -> dict[str, float]:
         """Return each key's share in how much values differ, by PED-ANOVA (Watanabe et al., 2023).
 
-        Empty where fewer than four trials are complete.
+        Empty where too few trials are complete to say.
         """
-        complete = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-        values = {trial.value for trial in complete if trial.params}
-        if len(values) < 4:
+        known = [trial for trial in self.trials if trial.state == "complete" and trial.values]
+        if len({trial.value for trial in known}) < ENOUGH:
             return {}
         return {key: float(v) for key, v in importance.get_param_importances(self._study).items()}
 
@@ -192,7 +194,9 @@ class Study:
             number=trial.number,
             state=_state(trial),
             value=trial.value if trial.state.name == "COMPLETE" else None,
-            values={s.key: s.value(trial.params[s.key]) for s in self.spaces if s.key in trial.params},
+            values={
+                s.key: s.value(trial.params[s.key]) for s in self.spaces if s.key in trial.params
+            },
             as_it_stands=bool(facts.get("as_it_stands")),
             scores=facts.get("scores", {}),
             curve=[(at / PER_EPOCH, v) for at, v in sorted(trial.intermediate_values.items())],
