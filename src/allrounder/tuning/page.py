@@ -40,8 +40,8 @@ def render_page(report: SearchReport) -> str:
 
 def _course(report: SearchReport) -> list[Figure]:
     caption = (
-        "Filled dots came to their end, hollow grey ones were given up at that skill, the ring is the best. The "
-        "line is the best so far"
+        "Filled dots came to their end, hollow grey ones were given up at that skill, the ring is "
+        "the best. The line is the best so far"
         + (", the dashes are the project file as it stood." if report.stood else ".")
     )
     return [

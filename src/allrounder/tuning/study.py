@@ -180,10 +180,13 @@ class Study:
 
         Empty where too few trials are complete to say.
         """
-        known = [trial for trial in self.trials if trial.state == "complete" and trial.values]
+        states = (optuna.trial.TrialState.COMPLETE,)
+        known = [t for t in self._study.get_trials(deepcopy=False, states=states) if t.params]
         if len({trial.value for trial in known}) < ENOUGH:
             return {}
-        return {key: float(v) for key, v in importance.get_param_importances(self._study).items()}
+        study = optuna.create_study(direction="maximize")  # without the file outside the spaces
+        study.add_trials(known)
+        return {key: float(v) for key, v in importance.get_param_importances(study).items()}
 
     def _frozen(self, number: int) -> "FrozenTrial":
         return self._study.get_trials(deepcopy=False)[number]
