@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from allrounder.tuning import study
 from allrounder.tuning.space import read_spaces
 from allrounder.tuning.study import PRUNES_AFTER, STARTUP, Study
 from allrounder.tuning.trials import best_of, ended
@@ -17,13 +18,13 @@ AS_IT_STANDS = {"a.x": 0.01, "a.n": 3, "a.c": 1}
 def opened(tmp_path):
     """Open the study anew, as a process that starts does: ``opened()``."""
 
-    def study(seed: int = 0, drawn=AS_IT_STANDS) -> Study:
+    def opened_study(seed: int = 0, drawn=AS_IT_STANDS) -> Study:
         found = Study(tmp_path / "study ?{1}.db", SPACES, seed=seed)
         found.mend()
         found.begin(drawn)
         return found
 
-    return study
+    return opened_study
 
 
 def worth(values) -> float:
@@ -88,6 +89,38 @@ def test_a_killed_search_tries_what_it_would_have_tried(tmp_path, moment):
     assert before + after == expected
     counts = Counter(trial.state for trial in resumed.trials)
     assert counts == {"complete": STARTUP + 6, "killed": 1}
+
+
+def test_a_search_killed_while_it_draws_draws_the_same_again(tmp_path, monkeypatch):
+    whole, cut = (Study(tmp_path / name, SPACES, seed=3) for name in ("whole", "cut"))
+    whole.begin(AS_IT_STANDS)
+    cut.begin(AS_IT_STANDS)
+    expected = go_on(whole, 6)
+    before = go_on(cut, 2)
+
+    def draw(trial, space):
+        if space.key == "a.n":
+            raise KeyboardInterrupt
+        drawn(trial, space)
+
+    drawn = study._draw
+    monkeypatch.setattr(study, "_draw", draw)
+    with pytest.raises(KeyboardInterrupt):
+        cut.ask()
+    monkeypatch.undo()
+    resumed = Study(tmp_path / "cut", SPACES, seed=3)
+    resumed.mend()
+    assert before + go_on(resumed, 4) == expected
+
+
+def test_nothing_is_tried_twice_and_small_spaces_are_used_up(tmp_path):
+    spaces = read_spaces(["a.n=int(1,3)", "a.c=choice(red,green)"])
+    small = Study(tmp_path / "small", spaces, seed=0)
+    small.begin({"a.n": 1, "a.c": 0})
+    tried = go_on(small, 6)
+    assert len({(values["a.n"], values["a.c"]) for values in tried}) == 6
+    assert small.ask() is None
+    assert len(ended(small.trials)) == 6
 
 
 def test_trials_that_ended_are_there_for_the_next_process_as_they_were(opened):

@@ -28,6 +28,7 @@ class SearchReport:
         metrics: by task, the metric that decides.
         trials: every trial.
         best: the one with the highest value.
+        wanted: how many trials were to end.
         importances: each key's share in how much values differ; empty where too little is known.
         best_file: the project file with the best values.
     """
@@ -38,6 +39,7 @@ class SearchReport:
     metrics: dict[str, str]
     trials: list[Trial]
     best: Trial
+    wanted: int
     importances: dict[str, float]
     best_file: Path
 
@@ -72,7 +74,7 @@ class SearchReport:
     @property
     def sentences(self) -> list[str]:
         """What is worth knowing."""
-        return [self._verdict(), self._count(), *self._failures()]
+        return [self._verdict(), self._count(), *self._used_up(), *self._failures()]
 
     def _verdict(self) -> str:
         best, stood = self.best, self.stood
@@ -91,6 +93,11 @@ class SearchReport:
         said = [f"{n} {state}" for state, n in counts.items()]
         seconds = sum(trial.seconds or 0.0 for trial in self.trials)
         return f"Trials: {', '.join(said)}; {seconds:,.0f} s of training."
+
+    def _used_up(self) -> list[str]:
+        if self.num_ended >= self.wanted:
+            return []
+        return [f"The spaces hold no more than {self.num_ended} different trials, it seems."]
 
     def _failures(self) -> list[str]:
         failed = [trial for trial in self.trials if trial.error]

@@ -122,10 +122,12 @@ class Hunt:
             self._tell()
 
     def _hand(self, worker: Worker) -> None:
-        """Give a worker the next trial, if one is left."""
+        """Give a worker the next trial, if one is left and another can be found."""
         worker.ready = True
-        if self.num_open:
-            trial = self.study.ask()
+        trial = self.study.ask() if self.num_open else None
+        if trial is None:
+            self.wanted = min(self.wanted, len(self.done) + len(self.shares))
+        else:
             worker.number = trial.number
             self.shares[trial.number] = 0.0
             worker.say(number=trial.number, values=_tried(trial))
@@ -172,7 +174,7 @@ def _tried(trial: Trial) -> dict[str, object]:
 
 
 def _reported(plan: Plan, folder: Folder, study: Study, target: Path) -> SearchReport:
-    trials = [trial for trial in study.trials if trial.state != "waiting"]
+    trials = [trial for trial in study.trials if trial.state not in ("waiting", "repeated")]
     best = best_of(trials)
     if best is None:
         first = next((t.error for t in trials if t.error), "every one was given up")
@@ -185,6 +187,7 @@ def _reported(plan: Plan, folder: Folder, study: Study, target: Path) -> SearchR
         metrics={name: task.decides for name, task in plan.tasks.items()},
         trials=trials,
         best=best,
+        wanted=folder.search.trials,
         importances=study.importances(),
         best_file=target,
     )

@@ -20,7 +20,7 @@ import numpy as np
 from allrounder.errors import MissingExtra
 from allrounder.lazy import lazy
 from allrounder.tuning.space import Space
-from allrounder.tuning.trials import State, Trial
+from allrounder.tuning.trials import ENDED, State, Trial
 
 if TYPE_CHECKING:
     import optuna
@@ -41,6 +41,9 @@ PRUNES_AFTER = 5
 
 PER_EPOCH = 1000
 """Optuna counts evaluations in whole numbers: thousandths of an epoch."""
+
+REDRAWS = 30
+"""Draws in a row that were all tried before, after which the spaces are taken to be used up."""
 
 ENOUGH = 8
 """Complete trials below which the importance of keys is chance."""
@@ -95,8 +98,17 @@ class Study:
             marks = {"as_it_stands": True, "outside": drawn is None}
             self._study.enqueue_trial(dict(drawn or {}), user_attrs=marks)
 
-    def ask(self) -> Trial:
-        """Return the trial to begin next."""
+    def ask(self) -> Trial | None:
+        """Return the trial to begin next, or None where the spaces seem to hold no other."""
+        for _ in range(REDRAWS):
+            trial = self._drawn()
+            if not self._is_repeated(trial):
+                return trial
+            self._note(trial.number, {"repeated": True})
+            self._study.tell(self._running.pop(trial.number), state=optuna.trial.TrialState.FAIL)
+        return None
+
+    def _drawn(self) -> Trial:
         self._study.sampler = samplers.TPESampler(seed=self._next_seed(), n_startup_trials=STARTUP)
         trial = self._study.ask()
         self._running[trial.number] = trial
@@ -105,14 +117,24 @@ class Study:
                 _draw(trial, space)
         return self._plain(self._frozen(trial.number))
 
+    def _is_repeated(self, trial: Trial) -> bool:
+        """Return whether the same was tried before: it would only come to the same."""
+        others = [t for t in self.trials if t.state in (*ENDED, "running") and t.values]
+        return any(t.values == trial.values and t.number != trial.number for t in others)
+
     def _next_seed(self) -> int:
         """Return a seed that depends on how many trials were drawn before, not on who drew them.
 
         So a search that was killed and resumed draws what it would have drawn.
         """
-        trials = self._study.get_trials(deepcopy=False)
-        fresh = sum(t.state.name != "WAITING" and "again" not in t.user_attrs for t in trials)
-        return int(np.random.SeedSequence([self.seed, fresh]).generate_state(1)[0])
+        drawn = sum(map(self._is_drawn, self._study.get_trials(deepcopy=False)))
+        return int(np.random.SeedSequence([self.seed, drawn]).generate_state(1)[0])
+
+    def _is_drawn(self, trial: "FrozenTrial") -> bool:
+        """Return whether a trial was drawn: not enqueued again, nor killed while it was drawn."""
+        if trial.state.name == "WAITING" or "again" in trial.user_attrs:
+            return False
+        return "as_it_stands" in trial.user_attrs or len(trial.params) == len(self.spaces)
 
     # ---------------------------------------------------------------- what comes of it
 
@@ -158,7 +180,8 @@ class Study:
         trials = self._study.get_trials(deepcopy=False)
         fixed = dead.system_attrs.get("fixed_params", {})
         known = any(trial.user_attrs.get("again") == dead.number for trial in trials)
-        if not known and "error" not in dead.user_attrs:
+        begun = "again" in dead.user_attrs or self._is_drawn(dead)
+        if begun and not known and not dead.user_attrs.keys() & {"error", "repeated"}:
             marks = {name: dead.user_attrs[name] for name in MARKS if name in dead.user_attrs}
             marks |= {"again": dead.number, "tries": tries}
             self._study.enqueue_trial({**fixed, **dead.params}, user_attrs=marks)
@@ -222,6 +245,8 @@ def _draw(trial: "optuna.Trial", space: Space) -> None:
 
 
 def _state(trial: "FrozenTrial") -> State:
+    if "repeated" in trial.user_attrs:
+        return "repeated"
     if trial.state.name == "FAIL":
         return "failed" if "error" in trial.user_attrs else "killed"
     names: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "pruned", "RUNNING": "running"}

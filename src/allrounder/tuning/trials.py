@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-State = Literal["complete", "pruned", "failed", "killed", "running", "waiting"]
+State = Literal["complete", "pruned", "failed", "killed", "repeated", "running", "waiting"]
 
 ENDED = ("complete", "pruned", "failed")
-"""Trials in these states count; one whose process was killed is tried again."""
+"""Trials in these states count; one whose process was killed is tried again, one that repeats
+another is not trained."""
 
 
 @dataclass(kw_only=True)
