@@ -42,7 +42,7 @@ PRUNES_AFTER = 5
 PER_EPOCH = 1000
 """Optuna counts evaluations in whole numbers: thousandths of an epoch."""
 
-REDRAWS = 30
+REDRAWS = 20
 """Draws in a row that were all tried before, after which the spaces are taken to be used up."""
 
 ENOUGH = 8
