@@ -55,9 +55,10 @@ def trained(sections: Mapping[str, Any], folder: Path) -> tuple[Project, Any]:
     return project, project.train()
 
 
-def keep(name: str, title: str, table: Sequence[Sequence[str]], notes: Sequence[str]) -> None:
-    """Print a table and keep it beside the benchmark, with machine, commit and date."""
-    text = aligned(table, left=1)
+def keep(name: str, title: str, table: Sequence[Any], notes: Sequence[str]) -> None:
+    """Print a table, or several, and keep them beside the benchmark, with machine, commit, date."""
+    tables = [table] if isinstance(table[0][0], str) else table
+    text = "\n\n".join(aligned(one, left=1) for one in tables)
     where = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     when = datetime.now(UTC).date().isoformat()
     lines = [f"# {title}", "", "```", text, "```", "", *(f"- {note}" for note in notes), "",

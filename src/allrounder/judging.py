@@ -1,45 +1,74 @@
-"""Judging a finished run on its records again, or on new ones."""
+"""Judging a finished run on its records again, on new ones, or beside single-task twins."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from allrounder.errors import DataError
-from allrounder.evaluation import Report
-from allrounder.evaluation.assess import Known, Said, assess
-from allrounder.model import Prepared, load_passes
+from allrounder.evaluation import Report, write_report
+from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
+from allrounder.evaluation.sharing import Origin
+from allrounder.model import Prepared, add_own, load_passes
 from allrounder.plan import Plan
 from allrounder.records import Records
-from allrounder.runs import Run, environment
+from allrounder.runs import Run, environment, write_json
+from allrounder.training.job import Job, kept_chance
+from allrounder.training.settings import Twins
+from allrounder.training.twins import compare, told_by, visits
+
+Tell = Callable[[str, float, float, str], None]
 
 
-def evaluate(
-    plan: Plan,
-    records: Records,
-    run: Run,
-    *,
-    split: str,
-    tell: Callable[[str, float, float, str], None],
-) -> Report:
+def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
+    """Return the training that a plan describes, its models found on disk."""
+    return Job(
+        inputs=plan.located(),
+        tasks=plan.tasks,
+        fusion=plan.fusion,
+        settings=plan.training,
+        records=records,
+        run=run,
+        cache=plan.cache,
+        tell=tell,
+    )
+
+
+def evaluate(plan: Plan, records: Records, run: Run, *, split: str, tell: Tell) -> Report:
     """Judge a run on the labelled records of a split.
 
     What is known of its training, and of the probe before fine-tuning where the records are the
     same, comes from the run folder.
     """
-    rows = records.labeled(split)
-    if not len(rows):
+    if not len(records.labeled(split)):
         raise DataError(f"There are no labelled records to judge in {split!r}.")
     passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
-    prepared = Prepared.of(
+    prepared = _prepared(plan, records, passes)
+    return _judged(plan, records, run, (passes, prepared), split=split, tell=tell)
+
+
+def _prepared(plan: Plan, records: Records, passes: Passes) -> Prepared:
+    return Prepared.of(
         passes[0][0],
         {field: records.texts(field) for field in records.fields},
         {name: records.labels(name) for name in plan.tasks},
         cache=plan.cache / "tokens",
     )
+
+
+def _judged(
+    plan: Plan,
+    records: Records,
+    run: Run,
+    model: tuple[Passes, Prepared],
+    *,
+    split: str,
+    tell: Tell,
+) -> Report:
     reports = assess(
-        passes,
-        prepared,
+        *model,
         records,
-        rows,
+        records.labeled(split),
         known=Known(
             calibration=run.json("calibration.json"),
             constants=run.json("constants.json"),
@@ -50,6 +79,51 @@ def evaluate(
     )
     old = Report.from_dict(run.json("metrics.json"))
     return replace(old, tasks=reports, split=split, created=environment()["created"])
+
+
+def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell: Tell) -> Report:
+    """Train a twin of every task of a finished run and judge both on test records.
+
+    A task that sharing hurt is answered by its twin from then on; the run folder is brought up to
+    date, weights first. A short budget changes nothing there.
+    """
+    passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+    prepared = _prepared(plan, records, passes)
+    old = Report.from_dict(run.json("metrics.json"))
+    job = job_of(plan, records, run, tell)
+    with kept_chance():
+        job = replace(job, visits=visits(job, prepared))
+        mine = told_by(job, passes, prepared, float(old.speed.get("train_seconds", 0)))
+        found = compare(job, mine, twins=twins, known=_origins(old, passes))
+    if found.own:
+        add_own(run.path, found.own)
+        passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+        calibration = calibrate(passes, prepared, records.labeled("validation"))
+        write_json(run.path / "calibration.json", calibration)
+    report = _judged(plan, records, run, (passes, prepared), split="test", tell=tell)
+    report = replace(report, sharing=found.sharing, snapshots=_shipped(old.snapshots, found.own))
+    if twins.budget == 1:
+        write_report(report, run.path)
+    shutil.rmtree(run.path / "twins", ignore_errors=True)
+    return report
+
+
+def _origins(old: Report, passes: Passes) -> dict[str, Origin]:
+    """Return where tasks that do not answer from the shared snapshot have their answers from."""
+    told = old.sharing.tasks if old.sharing else {}
+    return {
+        name: told[name].origin if name in told else "own snapshot"
+        for _, names in passes[1:]
+        for name in names
+    }
+
+
+def _shipped(
+    snapshots: dict[str, dict[str, Any]], own: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the snapshots, none of which ships for a task that its twin answers."""
+    gone = {"shipped_step": None, "shipped": None}
+    return {name: {**found, **(gone if name in own else {})} for name, found in snapshots.items()}
 
 
 def _probe(run: Run, records: Records) -> dict[str, Said] | None:

@@ -183,6 +183,18 @@ def _check_names(plan: Plan) -> None:
                 f"`tasks.{name}.metric` is {task.metric!r}.{hint} Known: {listed(task.metrics())}."
             )
         _check_tokens(plan, name, task)
+    _check_first(plan)
+
+
+def _check_first(plan: Plan) -> None:
+    for name in plan.training.first:
+        if name not in plan.tasks:
+            raise ProjectError(
+                f"`training.first` names {name!r}, which is no task."
+                f"{did_you_mean(name, plan.tasks)} Tasks: {listed(plan.tasks)}."
+            )
+    if plan.training.first and not set(plan.tasks) - set(plan.training.first):
+        raise ProjectError("`training.first` names every task: leave it out, to train together.")
 
 
 def _check_tokens(plan: Plan, name: str, task: Task) -> None:

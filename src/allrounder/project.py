@@ -10,21 +10,21 @@ from typing import IO, TYPE_CHECKING, Any, overload
 from allrounder.checking import CheckReport, check, in_numbers, load_records
 from allrounder.errors import Error, RunError
 from allrounder.evaluation import Report
+from allrounder.kinds import build
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
 from allrounder.records import Source
 from allrounder.runs import Run, latest
+from allrounder.training import Twins
 
 if TYPE_CHECKING:
     from allrounder import judging, prediction
     from allrounder.training import fit as fitting
-    from allrounder.training import job as jobs
     from allrounder.tuning import search as searching
     from allrounder.tuning.report import SearchReport
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
-    fitting, jobs = lazy("allrounder.training.fit"), lazy("allrounder.training.job")
-    searching = lazy("allrounder.tuning.search")
+    fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
 
@@ -93,23 +93,14 @@ class Project:
         if run is not None and run.is_complete:
             raise RunError(f"{run.path} is complete: there is nothing to resume.")
         plan = make_plan(run.json("plan.json"), folder=self.plan.folder) if run else self.plan
-        inputs = plan.located()
+        plan.located()  # a model that is not there is named before anything is read
         records = load_records(plan)
         if run is None:
             run = Run.create(self.runs)
             run.about["project_folder"] = os.path.relpath(plan.folder, run.path)
             run.start(plan.to_dict(), records.fingerprint)
         run.check_records(records.fingerprint)
-        job = jobs.Job(
-            inputs=inputs,
-            tasks=plan.tasks,
-            fusion=plan.fusion,
-            settings=plan.training,
-            records=records,
-            run=run,
-            cache=plan.cache,
-            tell=self.tell,
-        )
+        job = judging.job_of(plan, records, run, self.tell)
         data = in_numbers(plan, records)
         try:
             report = fitting.fit(job, project=plan.to_dict(), data=data, resume=resume)
@@ -143,6 +134,21 @@ class Project:
             plan = replace(plan, sources=[source])
         records = load_records(plan, trains=data is None)
         return judging.evaluate(plan, records, self.run, split=split, tell=self.tell)
+
+    def evaluate_twins(self, *, seeds: int = 1, budget: float = 1.0) -> Report:
+        """Train a twin of every task that learns nothing else; report what sharing did to each.
+
+        A task that sharing hurt is answered by its twin from then on.
+
+        Args:
+            seeds: how many seeds both sides are trained with; with one, intervals are over records.
+            budget: the share of the epochs both sides get; less than 1 changes nothing.
+        """
+        plan = self._trained()
+        twins = build(Twins, {"seeds": seeds, "budget": budget}, at="training.twins")
+        self.__dict__.pop("predictor", None)
+        records = load_records(plan)
+        return judging.evaluate_twins(plan, records, self.run, twins=twins, tell=self.tell)
 
     def tune(
         self,

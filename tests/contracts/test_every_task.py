@@ -18,6 +18,7 @@ from allrounder.model import Answerer, load_passes, save_model, scored
 from allrounder.records import BadValue
 from allrounder.tasks import TASKS, Multiclass, Multilabel, Ordinal, Regression, Spans, Task
 from allrounder.training.loop import Loop
+from allrounder.training.teaching import said_by
 
 A, B = "Acme fell in Ruritania.", "北京的公司 said great 😀 things"
 
@@ -182,6 +183,42 @@ def test_a_missing_label_trains_nothing(kind):
     assert with_it.keys() == grads.keys()
     for name in grads:
         torch.testing.assert_close(with_it[name], grads[name], rtol=1e-4, atol=1e-6)
+
+
+@KINDS
+def test_the_divergence_is_nothing_from_itself_and_something_from_another(kind):
+    task = example(kind).task
+    width = task.head(4).bias.shape[0] if kind != "ordinal" else 3
+    shape = (5, 7, width) if task.reads == "tokens" else (5, width)
+    scores, teacher = torch.randn(shape, requires_grad=True), torch.randn(shape, requires_grad=True)
+    same, other = task.divergence(scores, scores), task.divergence(scores, teacher)
+    assert same.shape == other.shape == (5,)
+    torch.testing.assert_close(same, torch.zeros(5), atol=1e-5, rtol=0)
+    assert (other > 0).all()
+    other.sum().backward()
+    assert scores.grad.abs().sum() > 0
+    assert teacher.grad is None, "a teacher is not taught"
+
+
+@KINDS
+def test_a_task_kept_to_its_teacher_learns_what_the_teacher_says(kind):
+    task = example(kind).task
+    teacher = trained(example(kind).rows, {"it": task})
+    prepared = made({"it": task}, example(kind).rows)
+    prepared.teachers["it"] = said_by(teacher.model, prepared, "it", np.arange(2))
+    loop = Loop(
+        prepared.model,
+        prepared,
+        np.arange(2),
+        settings(epochs=150, head_lr=0.02, clip=0, schedule="constant"),
+    )
+    for _ in loop.steps():
+        pass
+    assert answers(prepared) != answers(made({"it": task}, example(kind).rows))
+    if kind == "regression":
+        assert said(prepared) == pytest.approx(said(teacher), abs=0.05)
+    else:
+        assert said(prepared) == said(teacher)
 
 
 @KINDS

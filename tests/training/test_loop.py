@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from making import hashing, made, settings, tiny_text
 
 from allrounder.tasks import Multiclass, Regression, Spans
-from allrounder.training.loop import Loop, grouped, parameter_groups
+from allrounder.training.epochs import grouped
+from allrounder.training.loop import Loop, parameter_groups
 
 TASKS = {
     "topic": Multiclass(labels=["a", "b", "c"]),

@@ -3,7 +3,9 @@
 from allrounder.evaluation.judge import judge
 from allrounder.evaluation.judged import Judged
 from allrounder.evaluation.page import render_card, render_html
-from allrounder.evaluation.report import MetricReport, Report, Score, TaskReport
+from allrounder.evaluation.report import MetricReport, Report, TaskReport
+from allrounder.evaluation.score import Score
+from allrounder.evaluation.sharing import Sharing
 from allrounder.evaluation.writing import write_report
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "MetricReport",
     "Report",
     "Score",
+    "Sharing",
     "TaskReport",
     "judge",
     "render_card",

@@ -32,6 +32,8 @@ def render_html(report: Report) -> str:
             report=report,
             title=_title(report),
             sections=found,
+            shared=(rows := views.shared(report.sharing) if report.sharing else []),
+            shared_scale=views.shared_scale(rows),
             scale=views.summary_scale(report),
             pieces=views.pieces,
             splits=splits,

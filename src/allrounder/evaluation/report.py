@@ -6,19 +6,9 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter
 
+from allrounder.evaluation.score import Score
+from allrounder.evaluation.sharing import Sharing
 from allrounder.evaluation.table import aligned, number, signed
-
-
-@dataclass(kw_only=True)
-class Score:
-    """A value and its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
 
 
 @dataclass(kw_only=True)
@@ -126,6 +116,7 @@ class Report:
 
     Args:
         tasks: what was found, per task.
+        sharing: what sharing did to each task, where twins were trained.
         history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
         snapshots: per task best_step, best, shipped_step and shipped.
         speed: counts and rates, such as train_tokens_per_second.
@@ -138,6 +129,7 @@ class Report:
     """
 
     tasks: dict[str, TaskReport]
+    sharing: Sharing | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
     speed: dict[str, Any] = field(default_factory=dict)
@@ -155,8 +147,9 @@ class Report:
 
     @property
     def sentences(self) -> list[str]:
-        """The notes and the findings, each once."""
-        return list(dict.fromkeys([*self.notes, *self.findings]))
+        """The notes, what sharing did, and the findings, each once."""
+        shared = self.sharing.sentences if self.sharing else []
+        return list(dict.fromkeys([*self.notes, *shared, *self.findings]))
 
     def __str__(self) -> str:
         head = ["task", "metric", "baseline", "before", "after", "gain", "n"]
@@ -165,7 +158,8 @@ class Report:
             for name, task in self.tasks.items()
             for metric, found in task.metrics.items()
         ]
-        return "\n".join([aligned([head, *rows], left=2), *_listed(self.sentences)])
+        tables = [aligned([head, *rows], left=2), *([str(self.sharing)] if self.sharing else [])]
+        return "\n".join(["\n\n".join(tables), *_listed(self.sentences)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON; `findings` are added for readers of the file."""

@@ -16,6 +16,7 @@ from allrounder.evaluation.report import (
     TaskReport,
     WrongAnswer,
 )
+from allrounder.evaluation.sharing import Sharing, TaskSharing
 
 CALM_LABELS = 6
 """Up to so many columns, the names of labels stand upright."""
@@ -199,9 +200,10 @@ def _learning(report: Report, name: str, task: TaskReport) -> Figure | None:
         return None
     caption = f"Above: {task.decides} on validation records. Below: training loss."
     if snapshot:
+        caption += f" The ring marks the best step ({snapshot['best_step']:,})"
+        at = snapshot["shipped_step"]
         caption += (
-            f" The ring marks the best step ({snapshot['best_step']:,}), the full dot the step "
-            f"that was shipped ({snapshot['shipped_step']:,})."
+            f", the full dot the step that was shipped ({at:,})." if at else "; a twin ships."
         )
     return Figure("Learning", svg, caption)
 
@@ -316,3 +318,31 @@ def data_counts(data: dict[str, Any]) -> tuple[list[str], list[Counts]]:
 
 def _by_split(counts: dict[str, int], splits: list[str]) -> list[int]:
     return [counts.get(split, 0) for split in splits]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One task beside its twin, ready to be drawn: gains in percent of the twin's score."""
+
+    name: str
+    task: TaskSharing
+    low: float
+    value: float
+    high: float
+
+
+def shared(sharing: Sharing) -> list[Shared]:
+    """Return what sharing did to each task, in percent of its twin's score."""
+    found = []
+    for name, task in sharing.tasks.items():
+        unit = 100 / max(abs(sum(task.twin) / len(task.twin)), 1e-9)
+        gain = task.difference
+        found.append(Shared(name, task, unit * gain.low, unit * gain.value, unit * gain.high))
+    return found
+
+
+def shared_scale(rows: Sequence[Shared]) -> Scale:
+    """Return a scale that has zero in its middle and all gains on it."""
+    reach = max([1.0, *(abs(end) for row in rows for end in (row.low, row.high))])
+    nice = next(step for step in (1, 2, 4, 8, 20, 40, 80, 200, 10**9) if reach <= step)
+    return Scale(-float(nice), float(nice))

@@ -4,7 +4,7 @@ from allrounder.model.answering import Answerer, Scored, scored
 from allrounder.model.frozen import store_frozen
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
-from allrounder.model.saving import load_passes, save_model
+from allrounder.model.saving import add_own, load_passes, save_model
 
 __all__ = [
     "Answerer",
@@ -13,6 +13,7 @@ __all__ = [
     "Prepared",
     "Scored",
     "Targets",
+    "add_own",
     "load_passes",
     "save_model",
     "scored",

@@ -36,13 +36,14 @@ class Batch:
     """Some records as the model reads them.
 
     `places` says for each task which records of the batch it is asked of; `targets` their labels
-    where those are known.
+    where those are known, `teachers` the scores of an older model where those take their place.
     """
 
     num_records: int
     inputs: dict[str, Given]
     places: dict[str, Tensor]
     targets: dict[str, Tensor] = field(default_factory=dict)
+    teachers: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Model(nn.Module):
@@ -158,16 +159,18 @@ class Model(nn.Module):
         return self.dropout(read[rows])  # type: ignore[index]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the loss of each task for each record of the batch that carries its label."""
+        """Return the loss of each task for each record of the batch that it has to learn from."""
         scores = self(batch)
         return {name: self._loss(name, found, batch) for name, found in scores.items()}
 
     def _loss(self, name: str, scores: Tensor, batch: Batch) -> Tensor:
-        targets = batch.targets[name]
+        taught = name in batch.teachers
+        targets = batch.teachers[name] if taught else batch.targets[name]
         if self.tasks[name].reads == "tokens":
             scores = scores[:, : targets.shape[1]]
             targets = targets[:, : scores.shape[1]]
-        return self.tasks[name].loss(scores, targets)
+        judge = self.tasks[name].divergence if taught else self.tasks[name].loss
+        return judge(scores, targets)
 
     def trained(self) -> dict[str, Tensor]:
         """Return the weights that learn, by name: what a snapshot has to hold."""

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from allrounder.encoders import Encoder, Tokens
 from allrounder.model.network import Batch, Given, Model
@@ -58,6 +59,25 @@ class Targets:
 
 
 @dataclass
+class Taught:
+    """What an older model said of some rows: row r has `values[place[r]]`, or nothing at -1.
+
+    For a task that reads records `values` is a tensor of scores, one row each; for one that reads
+    tokens a list of them, as long as the records are.
+    """
+
+    place: np.ndarray
+    values: Any
+
+    def scores(self, rows: np.ndarray) -> Tensor:
+        """Return the scores of rows that are taught, padded with NaN."""
+        if isinstance(self.values, Tensor):
+            return self.values[torch.from_numpy(self.place[rows])]
+        found = [self.values[at] for at in self.place[rows]]
+        return pad_sequence(found, batch_first=True, padding_value=float("nan"))
+
+
+@dataclass
 class Prepared:
     """The tokens of every input and the targets of every task.
 
@@ -67,6 +87,7 @@ class Prepared:
         tokens: the tokens by input.
         targets: the targets by task; empty where there are only questions.
         stored: by input, what its frozen part said.
+        teachers: by task, what an older model said, to be kept to instead of labels.
     """
 
     model: Model
@@ -74,6 +95,7 @@ class Prepared:
     tokens: dict[str, Tokens]
     targets: dict[str, Targets] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
+    teachers: dict[str, Taught] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -138,6 +160,12 @@ class Prepared:
         asked = self.asked(rows, tasks)
         return {name: asked[name] & self.targets[name].known(rows) for name in asked}
 
+    def taught(self, rows: np.ndarray, task: str) -> np.ndarray:
+        """Return which of `rows` the teacher of a task has something to say of."""
+        if task not in self.teachers:
+            return np.zeros(len(rows), dtype=bool)
+        return self.teachers[task].place[rows] >= 0
+
     def batch(
         self, rows: np.ndarray, wanted: Mapping[str, np.ndarray], *, targets: bool = False
     ) -> Batch:
@@ -151,10 +179,11 @@ class Prepared:
                 if (given := self._given(name, rows, places)) is not None
             },
             places={name: self._moved(torch.from_numpy(at)) for name, at in places.items()},
-            targets={name: self._moved(self.target(name, rows[at])) for name, at in places.items()}
-            if targets
-            else {},
-        )
+            targets={n: self._moved(self.target(n, rows[at])) for n, at in places.items()
+                     if targets and n not in self.teachers},
+            teachers={n: self._moved(self.teachers[n].scores(rows[at]))
+                      for n, at in places.items() if targets and n in self.teachers},
+        )  # fmt: skip
 
     def _given(self, name: str, rows: np.ndarray, places: Mapping[str, np.ndarray]) -> Given | None:
         present = np.flatnonzero(self.has(name, rows))

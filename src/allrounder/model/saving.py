@@ -30,6 +30,15 @@ def save_model(folder: Path, model: Model, own: Mapping[str, Mapping[str, Tensor
     save_tensors(folder / MAIN, model.state_dict(), {"own": list(own)})
 
 
+def add_own(folder: Path, own: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Let some tasks of a saved model be answered by snapshots of their own from now on."""
+    for name, weights in own.items():
+        save_tensors(folder / "snapshots" / f"{name}.safetensors", weights)
+    weights, about = load_tensors(folder / MAIN)
+    names = dict.fromkeys([*(about or {}).get("own", []), *own])
+    save_tensors(folder / MAIN, weights, {**(about or {}), "own": list(names)})
+
+
 def load_passes(
     folder: Path,
     inputs: Mapping[str, Encoder],

@@ -102,6 +102,13 @@ class Task(Kind, ABC):
         """Return one loss per record: [n]."""
 
     @abstractmethod
+    def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
+        """Return how far the scores of each record are from a teacher's: [n], 0 where equal.
+
+        What the teacher did not score is NaN. It has no gradient with respect to the teacher.
+        """
+
+    @abstractmethod
     def decode(self, scores: "Tensor") -> list[Any]:
         """Turn scores into labels."""
 

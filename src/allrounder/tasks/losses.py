@@ -46,6 +46,27 @@ def binary_cross_entropy(
     return loss.sum(-1)
 
 
+def divergence(scores: Tensor, teacher: Tensor) -> Tensor:
+    """Return KL(teacher ‖ scores) of each row, [n, L] → [n], over the labels the teacher knows.
+
+    A teacher that knows fewer labels knows the first ones.
+    """
+    known, taught = scores[..., : teacher.shape[-1]], teacher.detach().log_softmax(-1)
+    each = F.kl_div(known.log_softmax(-1), taught, reduction="none", log_target=True)
+    return each.sum(-1)
+
+
+def binary_divergence(scores: Tensor, teacher: Tensor) -> Tensor:
+    """Return KL(teacher ‖ scores) of each row, summed over its yes-or-no decisions: [n, L] → [n].
+
+    A teacher that knows fewer labels knows the first ones.
+    """
+    scores, teacher = scores[..., : teacher.shape[-1]], teacher.detach()
+    yes = teacher.sigmoid() * (F.logsigmoid(teacher) - F.logsigmoid(scores))
+    no = (-teacher).sigmoid() * (F.logsigmoid(-teacher) - F.logsigmoid(-scores))
+    return (yes + no).sum(-1)
+
+
 def temperature(loss: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> float:
     """Return the T in [0.05, 20] for which `loss(scores / T, targets)` is least (Guo 2017)."""
     scores = scores.double()

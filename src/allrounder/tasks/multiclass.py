@@ -87,6 +87,10 @@ class Multiclass(Task):
             scores, targets, weights=factors, smoothing=self.label_smoothing, focal=self.focal
         )
 
+    def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
+        """Return the Kullback–Leibler divergence from the teacher's labels (Hinton et al. 2015)."""
+        return losses.divergence(scores, teacher)
+
     def decode(self, scores: "Tensor") -> list[Any]:
         """Return the likeliest label."""
         return [(self.labels or [])[index] for index in scores.argmax(-1).tolist()]

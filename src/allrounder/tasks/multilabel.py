@@ -117,6 +117,10 @@ class Multilabel(Task):
             scores, targets, smoothing=self.label_smoothing, focal=self.focal
         )
 
+    def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
+        """Return the Kullback–Leibler divergence from the teacher's, summed over labels."""
+        return losses.binary_divergence(scores, teacher)
+
     def decode(self, scores: "Tensor") -> list[Any]:
         """Return every label above the threshold."""
         names = self.labels or []

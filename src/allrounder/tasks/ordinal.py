@@ -81,6 +81,10 @@ class Ordinal(Task):
         """Return the binary cross-entropy of each record, summed over thresholds."""
         return losses.binary_cross_entropy(scores, targets)
 
+    def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
+        """Return the Kullback–Leibler divergence from the teacher's, summed over thresholds."""
+        return losses.binary_divergence(scores, teacher)
+
     def decode(self, scores: "Tensor") -> list[Any]:
         """Return the label above as many thresholds as are likelier passed than not."""
         return [(self.labels or [])[rank] for rank in (scores > 0).sum(-1).tolist()]

@@ -92,6 +92,10 @@ class Regression(Task):
             return F.huber_loss(scores[:, 0], targets, reduction="none")
         return F.mse_loss(scores[:, 0], targets, reduction="none")
 
+    def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
+        """Return the squared distance to the teacher's number, in units of `scale`."""
+        return F.mse_loss(scores[:, 0], teacher[:, 0].detach(), reduction="none")
+
     def decode(self, scores: "Tensor") -> list[Any]:
         """Return the numbers, kept inside the range."""
         values = scores[:, 0].double() * (self.scale or 1.0) + (self.center or 0.0)

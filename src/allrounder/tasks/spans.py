@@ -171,6 +171,13 @@ class Spans(Task):
         ).view_as(targets)
         return (each * known).sum(-1) / known.sum(-1).clamp(min=1)
 
+    def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
+        """Return the mean Kullback–Leibler divergence over the tokens that the teacher read."""
+        known = ~teacher[..., 0].isnan()
+        each = losses.divergence(scores[known], teacher[known])
+        summed = scores.new_zeros(known.shape).masked_scatter(known, each).sum(-1)
+        return summed / known.sum(-1).clamp(min=1)
+
     def readable(
         self, values: "Tensor", texts: Sequence[str], offsets: Sequence[np.ndarray]
     ) -> "TokenScores":

@@ -4,6 +4,6 @@ Only the settings are imported here, so that `check` can read them without torch
 `loop`, one whole training in `fit`.
 """
 
-from allrounder.training.settings import Training
+from allrounder.training.settings import Training, Twins
 
-__all__ = ["Training"]
+__all__ = ["Training", "Twins"]

@@ -1,7 +1,7 @@
 """Training one model from its first step, or from its last checkpoint, to its last."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from allrounder.training.checkpoint import restore, save_checkpoint
 from allrounder.training.job import Job
 from allrounder.training.keeping import Keeper
 from allrounder.training.loop import Loop, Step
+from allrounder.training.teaching import held_rows, teach
 
 LOSS_ROWS = 400
 """Points of the loss curve, about."""
@@ -69,18 +70,21 @@ def train(
     from there, to the same result to the last bit on the same machine.
     """
     begin(model, prepared, job.rows("train"))
-    loop = Loop(model, prepared, job.rows("train"), job.settings)
+    loop = Loop(
+        model, prepared, job.rows("train"), job.settings, sources=job.records.numbers("source")
+    )
     keeper = Keeper(job.run.path / "steps", job.tasks, job.settings.patience)
     course, path = Course(), job.run.path / CHECKPOINT
     if resume and path.exists():
         saved = restore(path, loop)
         keeper.restore(saved["keeper"])
         course = Course(**saved["course"])
+        _hold(job, loop, prepared, keeper, loop.state.stopped)
     saved_at = time.monotonic()
     for step in loop.steps():
         course.take(step)
         _note(job, loop, prepared, keeper, course, step)
-        job.tell("train", step.epoch, job.settings.epochs, _word(course, loop))
+        job.tell("train", step.epoch, job.settings.num_epochs, _word(course, loop))
         if time.monotonic() - saved_at > 60 * job.settings.checkpoint_minutes:
             save_checkpoint(path, loop, _about(keeper, course))
             saved_at = time.monotonic()
@@ -114,10 +118,27 @@ def _note(
     course.row(step, scores)
     decided = {name: found[job.tasks[name].decides] for name, found in scores.items()}
     weights = dict(loop.model.named_parameters())
+    best, stopped = dict(keeper.best), set(loop.state.stopped)
     done = keeper.update(step.number, decided, {name: weights[name] for name in loop.names})
-    loop.state.stopped = done
+    loop.state.stopped += [name for name in loop.active() if name in done]
+    if loop.goes_on(step):
+        keeper.waited.clear()  # tasks that had not begun have not waited
+    changed = {name for name, at in keeper.best.items() if at != best.get(name)}
+    _hold(job, loop, prepared, keeper, [
+        n for n in loop.state.stopped if n in changed or n not in stopped
+    ])  # fmt: skip
     if job.watch:
         job.watch(course)
+
+
+def _hold(job: Job, loop: Loop, prepared: Prepared, keeper: Keeper, tasks: Sequence[str]) -> None:
+    """Let the best snapshot of each stopped task teach its head on a share of its records."""
+    for name in tasks:
+        known = loop.rows[prepared.labeled(loop.rows, [name])[name]]
+        if job.settings.hold and name in keeper.best and len(known):
+            chance = [job.settings.seed, list(job.tasks).index(name)]
+            rows = held_rows(known, job.settings.hold, chance)
+            teach(prepared, name, rows, keeper.weights(keeper.best[name]))
 
 
 def _word(course: Course, loop: Loop) -> str:

@@ -20,6 +20,7 @@ from allrounder.training.course import CHECKPOINT, Course, train
 from allrounder.training.job import Job, fill, kept_chance
 from allrounder.training.keeping import Keeper
 from allrounder.training.probe import probe
+from allrounder.training.twins import Comparison, compare, tell_of, visits
 
 
 def fit(
@@ -39,15 +40,18 @@ def fit(
         model = job.model(dropout=job.settings.dropout)
         prepared = job.prepared(model)
         keeper, course = train(job, model, prepared, resume=resume)
-        passes, own = _chosen(job, model, keeper)
+        comparison = _compared(job, model, prepared, keeper, course)
+        own = {**_own(job, keeper), **comparison.own} if comparison else _own(job, keeper)
+        passes = _passes(job, model, keeper.weights(keeper.shared), own)
         job.tell("calibrate", 0, 1, "")
         calibration = calibrate(passes, prepared, job.rows("validation"))
         job.tell("calibrate", 1, 1, "")
         reports, speed = _judged(job, passes, prepared, calibration)
     report = Report(
         tasks=reports,
+        sharing=comparison and comparison.sharing,
         history=course.history,
-        snapshots=_snapshots(keeper, own),
+        snapshots=_snapshots(keeper, own, comparison.origins if comparison else {}),
         speed={**_trained(model, course), **speed},
         data=dict(data),
         project=job.run.project(),
@@ -75,19 +79,36 @@ def _notes(prepared: Prepared) -> list[str]:
     return notes
 
 
-def _chosen(job: Job, model: Model, keeper: Keeper) -> tuple[Passes, dict[str, dict[str, Tensor]]]:
-    """Return the models that will answer, and the weights of tasks with their own snapshot."""
-    shared = keeper.shared
-    fill(model, keeper.weights(shared))
-    own = {}
-    if job.settings.snapshots == "own":
-        own = {name: keeper.weights(at) for name, at in keeper.best.items() if at != shared}
+def _compared(
+    job: Job, model: Model, prepared: Prepared, keeper: Keeper, course: Course
+) -> Comparison | None:
+    """Train the twins, where they are asked for."""
+    if job.settings.twins is None:
+        return None
+    job = replace(job, visits=visits(job, prepared))
+    mine = tell_of(job, model, prepared, keeper, course.seconds)
+    return compare(job, mine, twins=job.settings.twins, keeper=keeper)
+
+
+def _own(job: Job, keeper: Keeper) -> dict[str, dict[str, Tensor]]:
+    """Return the weights of tasks that are asked to keep their own best snapshot."""
+    if job.settings.snapshots != "own":
+        return {}
+    best = keeper.best.items()
+    return {name: keeper.weights(at) for name, at in best if at != keeper.shared}
+
+
+def _passes(
+    job: Job, model: Model, shared: Mapping[str, Tensor], own: Mapping[str, Mapping[str, Tensor]]
+) -> Passes:
+    """Return the models that will answer, each with its tasks."""
+    fill(model, shared)
     passes = [(model, [name for name in job.tasks if name not in own])]
     for name, weights in own.items():
-        twin = job.model(dropout=0.0)
-        fill(twin, weights)
-        passes.append((twin, [name]))
-    return passes, own
+        other = job.model(dropout=0.0)
+        fill(other, weights)
+        passes.append((other, [name]))
+    return passes
 
 
 def _judged(
@@ -137,17 +158,21 @@ def _truths(job: Job, name: str, task: Task) -> np.ndarray:
     return np.concatenate([task.array(part) for part in in_parts(labels)])
 
 
-def _snapshots(keeper: Keeper, own: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    shared = keeper.shared
-    return {
-        name: {
+def _snapshots(
+    keeper: Keeper, own: Mapping[str, Any], origins: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Return each task's best step and the one that ships; a twin has no step of this training."""
+    found = {}
+    for name, at in keeper.best.items():
+        step = at if name in own else keeper.shared
+        ships = origins.get(name) != "twin"
+        found[name] = {
             "best_step": at,
             "best": keeper.scores[at][name],
-            "shipped_step": at if name in own else shared,
-            "shipped": keeper.scores[at if name in own else shared].get(name),
+            "shipped_step": step if ships else None,
+            "shipped": keeper.scores[step].get(name) if ships else None,
         }
-        for name, at in keeper.best.items()
-    }
+    return found
 
 
 def _trained(model: Model, course: Course) -> dict[str, Any]:
@@ -175,5 +200,5 @@ def _save(
     write_report(report, job.run.path)
     job.run.complete()
     (job.run.path / CHECKPOINT).unlink(missing_ok=True)
-    for scratch in ("steps", "probe"):
+    for scratch in ("steps", "probe", "twins"):
         shutil.rmtree(job.run.path / scratch, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ class Job:
         cache: where tokens and frozen features are kept.
         tell: called as work goes on.
         watch: called with the course after every evaluation; what it raises ends the training.
+        visits: by task, how often the shared model is shown a label; known once it is trained.
     """
 
     inputs: dict[str, Encoder]
@@ -54,6 +55,7 @@ class Job:
     cache: Path
     tell: Tell = silent
     watch: Callable[["Course"], None] | None = None
+    visits: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self, split: str) -> np.ndarray:
         """Return the rows of a split that carry any label."""

@@ -1,5 +1,6 @@
 """The training loop is a generator: whoever calls it decides when to evaluate, save or stop."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,8 @@ from torch import Tensor
 
 from allrounder.encoders.modules import Encoding
 from allrounder.model import Batch, Model, Prepared
-from allrounder.training.sampling import draw
+from allrounder.training.epochs import Epochs
 from allrounder.training.settings import Training
-
-POOL = 50
-"""Batches' worth of records that are sorted by length together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +42,8 @@ class State:
     step: int = 0
     epoch: int = 0
     batch: int = 0
+    stage: int = 0
+    """1 once the tasks of `first` have had their epochs."""
     stopped: list[str] = field(default_factory=list)
     planned_without: list[str] = field(default_factory=list)
     """The tasks that had stopped when the current epoch was planned."""
@@ -57,7 +57,7 @@ class Loop:
         prepared: its tokens and targets.
         rows: the training rows.
         settings: the `training` section.
-        state: where to begin.
+        sources: the number of the source of every record; by default all are of one.
     """
 
     def __init__(
@@ -66,46 +66,71 @@ class Loop:
         prepared: Prepared,
         rows: np.ndarray,
         settings: Training,
-        state: State | None = None,
+        sources: np.ndarray | None = None,
     ) -> None:
         self.model, self.prepared, self.settings = model, prepared, settings
         self.rows = rows
-        self.state = state or State()
-        self.lengths = prepared.lengths()
+        self.state = State()
+        self.epochs = Epochs(prepared, rows, settings, sources)
+        self.epochs.check()
+        self.lengths = self.epochs.lengths
         self.names = list(model.trained())
         self.num_steps = 0
         """Steps in the current epoch."""
         self.optimizer = settings.optimizer.build(parameter_groups(model, settings))
 
     def steps(self) -> Iterator[Step]:
-        """Train until the epochs are used up, yielding after every optimizer step."""
+        """Train until the epochs of a stage are used up, yielding after every optimizer step."""
         self.model.train()  # parts of a fresh model may not be: pretrained ones come in eval mode
-        while self.state.epoch < self.settings.epochs and self._active():
+        while self.state.epoch - self._start < self.settings.epochs and self.active():
             if self.state.batch == 0:
                 self.state.planned_without = list(self.state.stopped)
-            batches = self._plan(self.state.epoch)
+            stage, batches = self.state.stage, self._plan(self.state.epoch)
             yield from self._epoch(batches)
+            if self.state.stage != stage:
+                continue
             if self.state.batch < len(batches):
                 return
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 
-    def _active(self) -> list[str]:
-        return [name for name in self.model.tasks if name not in self.state.stopped]
+    @property
+    def _start(self) -> int:
+        """The epoch in which the stage began."""
+        return self.state.stage * math.ceil(self.settings.epochs)
+
+    def active(self) -> list[str]:
+        """Return the tasks that learn from their labels."""
+        first = self.settings.first if self.state.stage == 0 else []
+        names = first or list(self.model.tasks)
+        return [name for name in names if name not in self.state.stopped]
+
+    def goes_on(self, step: Step) -> bool:
+        """Go over to the next stage if the step was the last of the first one; tell whether so."""
+        over = step.epoch - self._start + 1e-9 >= self.settings.epochs or not self.active()
+        if not (over and self.settings.first and self.state.stage == 0):
+            return False
+        self.state.stage, self.state.batch = 1, 0
+        self.state.epoch = self._start
+        self.state.stopped += [name for name in self.settings.first if name in self.model.tasks
+                               and name not in self.state.stopped]  # fmt: skip
+        return True
 
     def _plan(self, epoch: int) -> list[np.ndarray]:
-        """Return the batches of one epoch: a function of seed, epoch and stopped tasks alone."""
-        rng = np.random.default_rng([self.settings.seed, epoch])
-        planned = [n for n in self.model.tasks if n not in self.state.planned_without]
-        groups = _groups(self.prepared.labeled(self.rows, planned), self.rows)
-        shares = self.settings.sampling.shares(np.array([len(group) for group in groups]))
-        return grouped(draw(groups, shares, rng), self.lengths, self.settings, rng)
+        """Return the batches of one epoch, the tasks that train being those at its beginning."""
+        return self.epochs.batches(epoch, self._shown(self.rows, self.state.planned_without))
+
+    def _shown(self, rows: np.ndarray, stopped: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return which of `rows` each task sees: its labels, or what its teacher says."""
+        first = self.settings.first if self.state.stage == 0 else []
+        shown = self.prepared.labeled(rows, first or self.model.tasks)
+        return shown | {name: self.prepared.taught(rows, name) for name in stopped}
 
     def _epoch(self, batches: Sequence[np.ndarray]) -> Iterator[Step]:
-        size = self.settings.accumulate
+        size, stage = self.settings.accumulate, self.state.stage
         self.num_steps = -(-len(batches) // size)
-        while self.state.batch < len(batches) and self._active():
+        while self.state.batch < len(batches) and self.active() and self.state.stage == stage:
             done = self.state.epoch + self.state.batch / len(batches)
-            if done >= self.settings.epochs:
+            if done - self._start >= self.settings.epochs:
                 return
             group = batches[self.state.batch : self.state.batch + size]
             self.state.batch = min(self.state.batch + size, len(batches))
@@ -116,7 +141,7 @@ class Loop:
         began = time.perf_counter()
         if not self.model.training:  # walking all modules costs more than a step of small heads
             self.model.train()
-        factor = self._schedule(done)
+        factor = self._schedule(done - self._start)
         self.optimizer.zero_grad(set_to_none=True)
         total = sum(map(len, group))
         found = [self._backward(rows, total) for rows in group]
@@ -131,7 +156,7 @@ class Loop:
             records=total,
             tokens=int(sum(self.lengths[rows].sum() for rows in group)),
             seconds=time.perf_counter() - began,
-            evaluates=_crosses(done, after, self.settings),
+            evaluates=_crosses(done - self._start, after - self._start, self.settings),
         )
 
     def _learning(self) -> list[Tensor]:
@@ -140,7 +165,7 @@ class Loop:
 
     def _backward(self, rows: np.ndarray, total: int) -> dict[str, Tensor]:
         rows = np.sort(rows)
-        wanted = self.prepared.labeled(rows, self._active())
+        wanted = self._shown(rows, self.state.stopped)
         batch: Batch = self.prepared.batch(rows, wanted, targets=True)
         losses = self.model.losses(batch)
         tasks = self.model.tasks
@@ -169,44 +194,6 @@ def _crosses(done: float, after: float, settings: Training) -> bool:
 def _means(found: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
     names = dict.fromkeys(name for losses in found for name in losses)
     return {name: float(torch.cat([f[name] for f in found if name in f]).mean()) for name in names}
-
-
-def _groups(labeled: Mapping[str, np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    """Return the rows by the set of tasks that they have labels of; rows with none are left out."""
-    known = np.stack(list(labeled.values()), axis=1)
-    rows, known = rows[known.any(axis=1)], known[known.any(axis=1)]
-    _, group = np.unique(np.packbits(known, axis=1), axis=0, return_inverse=True)
-    return [rows[group == number] for number in range(group.max() + 1)]
-
-
-def grouped(
-    rows: np.ndarray, lengths: np.ndarray, settings: Training, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Cut `rows`, in random order, into batches of records of similar length, in random order.
-
-    Every `POOL` batches' worth is sorted by length and cut where a batch would have more than
-    `batch_records` records or `batch_tokens` tokens; so hardly anything is padded.
-    """
-    batches = []
-    size = POOL * settings.batch_records
-    for start in range(0, len(rows), size):
-        pool = rows[start : start + size]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
-        batches += _cut(pool, lengths, settings)
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _cut(pool: np.ndarray, lengths: np.ndarray, settings: Training) -> list[np.ndarray]:
-    batches, start = [], 0
-    for stop in range(1, len(pool) + 1):
-        size = stop - start
-        full = size == settings.batch_records
-        if not full and stop < len(pool):
-            full = lengths[pool[stop]] * (size + 1) > settings.batch_tokens
-        if full or stop == len(pool):
-            batches.append(pool[start:stop])
-            start = stop
-    return batches
 
 
 def parameter_groups(model: Model, settings: Training) -> list[dict[str, Any]]:

@@ -42,6 +42,8 @@ def _frozen(job: Job) -> Job:
         dropout=0.0,
         clip=0.0,
         accumulate=1,
+        hold=0.0,
+        first=[],
         checkpoint_minutes=float("inf"),
     )
     return replace(

@@ -1,12 +1,41 @@
 """The `training` section of the project file."""
 
+import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from allrounder.kinds import CLOSED
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
 from allrounder.training.sampling import SAMPLINGS, Proportional, Sampling
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
+
+
+@dataclass(kw_only=True)
+class Twins:
+    """Single-task twins that show what sharing one model did to each task.
+
+    Args:
+        seeds: how many seeds both sides are trained with; with one, intervals are over records.
+        budget: the share of the epochs that both sides are trained for; less than 1 gives an
+            early answer and changes nothing.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    seeds: int = 1
+    budget: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"has `seeds: {self.seeds}`. Expected 1 or more.")
+        if not 0 < self.budget <= 1:
+            raise ValueError(f"has `budget: {self.budget}`. Expected more than 0, at most 1.")
+
+
+def _twins(spec: Any) -> Any:
+    return {True: {}, False: None}.get(spec, spec) if isinstance(spec, bool) else spec
 
 
 @dataclass(kw_only=True)
@@ -27,7 +56,14 @@ class Training:
         clip: the greatest norm of a gradient; 0 does not clip.
         dropout: of the features on their way into heads.
         patience: evaluations without a better score after which a task stops to train.
+        hold: the share of its records that a stopped task is still shown, to keep to what its best
+            snapshot says of them; 0 lets it go.
+        first: tasks that train alone for `epochs`, before the others train for as many
+            (sequential transfer); by default all tasks train together.
         evaluate_every: epochs between evaluations on validation records.
+        twins: whether to train a twin of every task that learns nothing else, under the same
+            budget, and to let a task that sharing hurt be answered by its own snapshot or by its
+            twin: `true`, or `{seeds: 3}`.
         snapshots: `shared` ships one snapshot for all tasks, so that one pass answers them;
             `own` ships each task's best, at the price of a pass for each snapshot.
         precision: `auto` takes bf16 matrix products where the processor has them.
@@ -57,7 +93,10 @@ class Training:
     clip: float = 1.0
     dropout: float = 0.1
     patience: int = 3
+    hold: float = 0.25
+    first: list[str] = field(default_factory=list)
     evaluate_every: float = 1.0
+    twins: Annotated[Twins | None, BeforeValidator(_twins)] = None
     snapshots: Literal["shared", "own"] = "shared"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_minutes: float = 2.0
@@ -69,5 +108,12 @@ class Training:
                      "evaluate_every", "lr", "head_lr"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
+        if not 0 <= self.hold <= 1:
+            raise ValueError(f"has `hold: {self.hold}`. Expected 0 to 1.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"has `dropout: {self.dropout}`. Expected 0 to less than 1.")
+
+    @property
+    def num_epochs(self) -> float:
+        """Passes in all: those of the tasks that come `first`, then those of the others."""
+        return math.ceil(self.epochs) + self.epochs if self.first else self.epochs

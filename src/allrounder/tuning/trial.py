@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from allrounder.errors import DataError
+from allrounder.judging import job_of
 from allrounder.plan import Plan
 from allrounder.records import Records
 from allrounder.runs import Run
 from allrounder.training.course import Course, train
 from allrounder.training.fit import constant_answers
-from allrounder.training.job import Job, kept_chance
+from allrounder.training.job import Job, kept_chance, silent
 from allrounder.training.keeping import Keeper
 from allrounder.tuning.folder import one_at_a_time
 
@@ -55,19 +56,11 @@ def run_trial(plan: Plan, records: Records, *, scratch: Path, watch: Watch) -> O
     Raises:
         Pruned: `watch` said so.
     """
+    job = job_of(plan, records, Run(scratch, {}), silent)
     settings = replace(plan.training, probe=False, checkpoint_minutes=math.inf)
-    job = Job(
-        inputs=plan.located(),
-        tasks=plan.tasks,
-        fusion=plan.fusion,
-        settings=settings,
-        records=records,
-        run=Run(scratch, {}),
-        cache=plan.cache,
-    )
     try:
         with kept_chance():
-            return _trained(replace(job, tasks=job.learned()), watch)
+            return _trained(replace(job, settings=settings, tasks=job.learned()), watch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -83,7 +83,7 @@ def _tried(
     def watch(epoch: float, value: float) -> bool:
         if not math.isfinite(value):
             raise ValueError(f"the mean skill at epoch {epoch:g} is {value}")
-        line.say(number=number, epoch=epoch, value=value, share=epoch / plan.training.epochs)
+        line.say(number=number, epoch=epoch, value=value, share=epoch / plan.training.num_epochs)
         return bool(line.hear()["prune"])
 
     try:

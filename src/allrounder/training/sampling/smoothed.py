@@ -17,7 +17,6 @@ class Smoothed(Sampling):
 
     alpha: float = 0.5
 
-    def shares(self, counts: np.ndarray) -> np.ndarray:
-        """Return n_g^α / Σ n^α."""
-        smoothed = counts.astype(float) ** self.alpha
-        return smoothed / smoothed.sum()
+    def weights(self, sizes: np.ndarray, done: float) -> np.ndarray:
+        """Return n^α."""
+        return sizes**self.alpha
