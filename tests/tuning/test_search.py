@@ -11,9 +11,11 @@ import pytest
 from making import write_newsroom
 
 from allrounder import MissingExtra, Project, ProjectError, RunError
+from allrounder.checking import load_records
 from allrounder.plan import read_plan
 from allrounder.tuning.folder import Folder
 from allrounder.tuning.page import render_page
+from allrounder.tuning.space import read_spaces
 
 SEARCH = [
     "training.head_lr=log(1e-3,1e-1)",
@@ -186,6 +188,16 @@ def test_a_search_that_goes_on_elsewhere_is_left_alone(searched, monkeypatch):
         assert refused(file, kind=RunError, resume=True) == (
             f"{report.folder} is being searched by another process. Let it end."
         )
+
+
+def test_a_study_that_cannot_be_read_is_told_of_in_a_sentence(newsroom):
+    file = newsroom(size=6)
+    plan, search = read_plan(file), read_spaces(SEARCH[:1])
+    folder = Folder.create(plan, search, trials=2, records=load_records(plan).fingerprint)
+    (folder.path / "study.db").write_bytes(b"no database at all" * 100)
+    words = refused(file, kind=RunError, resume=True)
+    assert words.startswith(f"{folder.path / 'study.db'} cannot be read or written: ")
+    assert words.endswith("file is not a database.")
 
 
 def test_without_a_search_there_is_nothing_to_resume(newsroom):

@@ -13,7 +13,7 @@ from allrounder.tuning.folder import Folder
 from allrounder.tuning.page import write_page
 from allrounder.tuning.report import SearchReport
 from allrounder.tuning.space import as_it_stands, check_spaces, read_spaces
-from allrounder.tuning.study import Study, check_extra
+from allrounder.tuning.study import Study, check_extra, in_words
 from allrounder.tuning.trials import Trial, best_of, ended
 
 Tell = Callable[[str, float, float, str], None]
@@ -51,14 +51,14 @@ def tune(
     _check_counts(trials, workers)
     target = check_target(plan, out)
     folder = _resumed(plan, search, trials) if resume else _begun(plan, search, trials or TRIALS)
-    with folder.held() as lock:
+    with folder.held() as lock, in_words(folder.path / "study.db"):
         study = Study(folder.path / "study.db", folder.search.spaces, seed=folder.search.seed)
         study.mend()
         study.begin(as_it_stands(plan, folder.search.spaces))
         hunt = Hunt(study, wanted=folder.search.trials, tell=tell)
         if hunt.num_open:
-            with crew(folder.path, size=min(workers, hunt.num_open), lock=lock) as workers_:
-                hunt.run(workers_)
+            with crew(folder.path, size=min(workers, hunt.num_open), lock=lock) as hands:
+                hunt.run(hands)
         folder.tidy()
         return _reported(plan, folder, study, target)
 

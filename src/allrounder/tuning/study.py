@@ -11,13 +11,14 @@ evaluation so far lies below the median of earlier trials at the same epoch (Gol
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allrounder.errors import MissingExtra
+from allrounder.errors import MissingExtra, RunError
 from allrounder.lazy import lazy
 from allrounder.tuning.space import Space
 from allrounder.tuning.trials import ENDED, State, Trial
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     import optuna
     from optuna import distributions, importance, logging, pruners, samplers, storages
     from optuna.trial import FrozenTrial
-    from sqlalchemy import pool
+    from sqlalchemy import exc, pool
 else:
-    optuna, pool = lazy("optuna"), lazy("sqlalchemy.pool")
+    optuna, pool, exc = lazy("optuna"), lazy("sqlalchemy.pool"), lazy("sqlalchemy.exc")
     distributions, importance = lazy("optuna.distributions"), lazy("optuna.importance")
     logging, pruners = lazy("optuna.logging"), lazy("optuna.pruners")
     samplers, storages = lazy("optuna.samplers"), lazy("optuna.storages")
@@ -58,6 +59,18 @@ def check_extra() -> None:
         optuna.__version__  # noqa: B018 - a lazy module is imported when it is looked at
     except ImportError:
         raise MissingExtra("Tuning needs Optuna. Try: pip install 'allrounder[tune]'") from None
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Tell in a sentence of a study that cannot be read or written, such as on a full disk."""
+    try:
+        yield
+    except (optuna.exceptions.OptunaError, exc.SQLAlchemyError) as error:
+        cause = error.__cause__ or error
+        raise RunError(
+            f"{path} cannot be read or written: {str(cause).splitlines()[0]}."
+        ) from error
 
 
 class Study:
