@@ -7,7 +7,7 @@ import pytest
 
 from allrounder.tuning import study
 from allrounder.tuning.space import read_spaces
-from allrounder.tuning.study import PRUNES_AFTER, STARTUP, Study
+from allrounder.tuning.study import COMPARES_WITH, PRUNES_AFTER, STARTUP, Study
 from allrounder.tuning.trials import best_of, ended
 
 SPACES = read_spaces(["a.x=log(1e-4,1)", "a.n=int(1,9)", "a.c=choice(red,{kind: green},3)"])
@@ -179,6 +179,19 @@ def test_a_trial_below_the_median_is_given_up_and_never_the_file_as_it_stands(op
     study.prune(bad.number, seconds=1.0)
     assert study.trials[bad.number].state == "pruned"
     assert study.trials[bad.number].curve == [(1.0, 0.1)]
+
+
+def test_no_trial_is_given_up_at_its_end_or_where_few_have_come(opened):
+    study = opened()
+    for number in range(PRUNES_AFTER):
+        trial = study.ask()
+        study.heard(trial.number, 1.0, 0.9)
+        if number < COMPARES_WITH - 1:
+            study.heard(trial.number, 2.0, 0.9)
+        study.finish(trial.number, 0.9)
+    first, second = study.ask(), study.ask()
+    assert study.heard(first.number, 1.0, 0.1, last=True) is False
+    assert study.heard(second.number, 2.0, 0.1) is False
 
 
 def test_the_file_as_it_stands_is_never_given_up(opened):

@@ -55,6 +55,8 @@ def curves(report: SearchReport) -> str:
             style = _line(trial, report)
             axes.plot(epochs, np.maximum(values, low), markersize=2.5, **style)
         axes.set(xlabel="epoch", ylabel="skill")
+        if axes.get_xlim()[1] > 2:
+            axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
         return svg(drawing, f"Skill by epoch of {len(report.trials)} trials, those given up grey")
 
 

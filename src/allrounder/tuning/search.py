@@ -134,8 +134,10 @@ class Hunt:
 
     def _hear(self, worker: Worker, message: Message) -> None:
         """Write down an evaluation, and say whether it is worth going on."""
-        self.shares[message["number"]] = min(1.0, message["share"])
-        prune = self.study.heard(message["number"], message["epoch"], message["value"])
+        number, share = message["number"], min(1.0, message["share"])
+        self.shares[number] = share
+        last = share > 1 - 1e-6
+        prune = self.study.heard(number, message["epoch"], message["value"], last=last)
         worker.say(prune=prune)
 
     def _conclude(self, worker: Worker, message: Message) -> None:

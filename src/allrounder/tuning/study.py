@@ -40,6 +40,9 @@ STARTUP = 8
 PRUNES_AFTER = 5
 """Trials that have to be complete before one is pruned."""
 
+COMPARES_WITH = 3
+"""Complete trials that have to have come as far for their median to say something."""
+
 PER_EPOCH = 1000
 """Optuna counts evaluations in whole numbers: thousandths of an epoch."""
 
@@ -93,7 +96,7 @@ class Study:
             storage=storage,
             study_name="tuning",
             direction="maximize",
-            pruner=pruners.MedianPruner(n_startup_trials=PRUNES_AFTER),
+            pruner=pruners.MedianPruner(PRUNES_AFTER, n_min_trials=COMPARES_WITH),
             load_if_exists=True,
         )
         self._running: dict[int, optuna.Trial] = {}
@@ -151,11 +154,15 @@ class Study:
 
     # ---------------------------------------------------------------- what comes of it
 
-    def heard(self, number: int, epoch: float, value: float) -> bool:
-        """Write down an evaluation; return whether the trial is to be given up."""
+    def heard(self, number: int, epoch: float, value: float, *, last: bool = False) -> bool:
+        """Write down an evaluation; return whether the trial is to be given up.
+
+        The file as it stands never is, nor a trial at its last evaluation: that saves nothing.
+        """
         trial = self._running[number]
         trial.report(value, round(epoch * PER_EPOCH))
-        return not trial.user_attrs.get("as_it_stands") and bool(trial.should_prune())
+        spared = last or trial.user_attrs.get("as_it_stands")
+        return not spared and bool(trial.should_prune())
 
     def finish(self, number: int, value: float, **facts: Any) -> None:
         """Write down that a trial came to its end."""
