@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Error as error:
         return _refuse(str(error), arguments)
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. Training goes on with: allrounder train --resume\n")
+        verb = "tune" if arguments.verb is tune else "train"
+        sys.stderr.write(f"\nStopped. It goes on with: allrounder {verb} --resume\n")
         return EXIT_STOPPED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as `head` does
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _train(verbs)
     _evaluate(verbs)
     _predict(verbs)
+    _tune(verbs)
     _kinds(verbs)
     return top
 
@@ -142,6 +144,26 @@ def _reading(verb: argparse.ArgumentParser) -> None:
         "--map", action="append", default=[], metavar="COLUMN=NAME",
         help="read a field or a task from a column of another name",
     )  # fmt: skip
+
+
+def _tune(verbs: Any) -> None:
+    verb = _verb(verbs, "tune", tune, "Search keys of the project file for better values.")
+    _project(verb, text="project file")
+    _sets(verb)
+    verb.add_argument(
+        "--search", action="append", default=[], metavar="KEY=KIND(…)",
+        help="where to search one key: training.lr=log(1e-5,1e-3), tasks.topic.weight="
+        "uniform(0.5,2), training.epochs=int(2,8), inputs.text.tune=choice(full,lora)",
+    )  # fmt: skip
+    verb.add_argument("--trials", type=int, metavar="N", help="trials in all; default: 20")
+    verb.add_argument(
+        "--workers", type=int, default=1, metavar="N",
+        help="trials trained at a time, which share the cores; default: 1",
+    )  # fmt: skip
+    verb.add_argument("--resume", action="store_true", help="go on with the latest search")
+    verb.add_argument(
+        "--out", metavar="NAME", help="name of the best project file; default: PROJECT.best.yaml"
+    )
 
 
 def _kinds(verbs: Any) -> None:
@@ -253,6 +275,25 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise ProjectError(f"--map {text!r}: expected COLUMN=NAME.")
     return column, field
+
+
+def tune(arguments: argparse.Namespace) -> None:
+    """Search, then print the best trials and where the best project file lies."""
+    with progress.shown(arguments.quiet) as tell:
+        report = _load(arguments, tell).tune(
+            arguments.search,
+            trials=arguments.trials,
+            workers=arguments.workers,
+            out=arguments.out,
+            resume=arguments.resume,
+        )
+    _print(report, arguments)
+    if not arguments.json:
+        best = _short(report.best_file)
+        sys.stdout.write(
+            f"\nReport: {_short(report.folder / 'report.html')}\n"
+            f"Judge the best on test records: allrounder train {best}\n"
+        )
 
 
 def kinds(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Plan:
         start: the run that training starts from (`from`).
         folder: what relative paths are relative to.
         name: the name of the project file.
+        sections: the project file as it was written, without defaults.
     """
 
     sources: list[Source]
@@ -44,6 +46,7 @@ class Plan:
     start: Start | None = None
     folder: Path = field(default_factory=Path)
     name: str = "project"
+    sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def fields(self) -> list[str]:
@@ -119,13 +122,13 @@ def read_plan(path: Path, changes: Sequence[str] = ()) -> Plan:
             f"Project files in {str(path.parent)!r}: {listed(near)}."
         )
     try:
-        sections = yaml.load(path.read_text(encoding="utf-8-sig"), _Strict)
+        sections = from_yaml(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path} is not YAML: {_flat(error)}.") from None
     if not isinstance(sections, dict):
         raise ProjectError(f"{path} must hold sections such as {listed(SECTIONS)}.")
     for change in changes:
-        _change(sections, change)
+        put(sections, *_pair(change), said=f"--set {change!r}")
     return make_plan(sections, folder=path.parent, name=path.stem)
 
 
@@ -148,6 +151,7 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
         start=start,
         folder=folder,
         name=name,
+        sections=deepcopy(dict(sections)),
     )
     _check_names(plan)
     return plan
@@ -260,35 +264,42 @@ def _sequence(section: Any, at: str) -> list[Any]:
     return [{"path": spec} if isinstance(spec, str) else spec for spec in section]
 
 
-def _change(sections: dict[str, Any], change: str) -> None:
-    """Apply one override such as `training.lr=1e-4`."""
+def _pair(change: str) -> tuple[str, Any]:
+    """Return the place and the value of one override such as `training.lr=1e-4`."""
     place, equals, value = change.partition("=")
     if not equals or not place:
         raise ProjectError(f"--set {change!r}: expected a dotted place and a value, as in a.b=1.")
+    return place, _value(change, value)
+
+
+def put(sections: dict[str, Any], place: str, value: Any, *, said: str) -> None:
+    """Write `value` at a dotted place of a project file; `said` opens the sentence if it fails."""
     *way, last = place.split(".")
-    new = _value(change, value)
     at: Any = sections
     try:
         for step in way:
             at = at[int(step)] if isinstance(at, list) else at.setdefault(step, {})
-        at[int(last) if isinstance(at, list) else last] = new
+        at[int(last) if isinstance(at, list) else last] = value
     except (AttributeError, IndexError, TypeError, ValueError):
-        raise ProjectError(
-            f"--set {change!r}: there is no place `{place}` in the project file."
-        ) from None
+        raise ProjectError(f"{said}: there is no place `{place}` in the project file.") from None
 
 
 def _value(change: str, text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
+        return from_yaml(text)
     except yaml.YAMLError:
         raise ProjectError(f"--set {change!r}: expected a YAML value, found {text!r}.") from None
-    if isinstance(value, str):  # YAML 1.1 takes 1e-4 for a word
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+
+
+def from_yaml(text: str) -> Any:
+    """Return what a project file means by `text`."""
+    return yaml.load(text, _Strict)
+
+
+def to_yaml(sections: Mapping[str, Any]) -> str:
+    """Return sections as a project file that `from_yaml` reads back the same, keys in order."""
+    layout: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 120}
+    return yaml.dump(deepcopy(dict(sections)), Dumper=_Exact, default_flow_style=None, **layout)
 
 
 class _Strict(yaml.SafeLoader):
@@ -305,11 +316,19 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Strict.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+class _Exact(yaml.SafeDumper):
+    """Writes what `_Strict` reads, without aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _half in (_Strict, _Exact):
+    _half.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
 
 
 def _flat(error: Exception) -> str:

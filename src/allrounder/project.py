@@ -20,9 +20,11 @@ from allrounder.training import Twins
 if TYPE_CHECKING:
     from allrounder import judging, prediction
     from allrounder.training import fit as fitting
+    from allrounder.tuning import search as searching
+    from allrounder.tuning.report import SearchReport
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
-    fitting = lazy("allrounder.training.fit")
+    fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
 
@@ -148,6 +150,27 @@ class Project:
         self.__dict__.pop("predictor", None)
         records = load_records(plan)
         return judging.evaluate_twins(plan, records, self.run, twins=twins, tell=self.tell)
+
+    def tune(
+        self,
+        search: Sequence[str] = (),
+        *,
+        trials: int | None = None,
+        workers: int = 1,
+        out: str | Path | None = None,
+        resume: bool = False,
+    ) -> "SearchReport":
+        """Search keys of the project file for the values that serve validation records best.
+
+        Args:
+            search: where to search each key, such as `training.lr=log(1e-5,1e-3)`.
+            trials: how many trials are to end; 20 by default.
+            workers: how many are trained at a time.
+            out: the name of the project file with the best values.
+            resume: go on with the latest search; none of its finished trials is lost.
+        """
+        options = {"trials": trials, "workers": workers, "out": out, "resume": resume}
+        return searching.tune(self.plan, search=search, tell=self.tell, **options)
 
     def _trained(self) -> Plan:
         """Return the plan of the run: labels learned, sources beside the project file."""

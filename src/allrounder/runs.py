@@ -58,6 +58,20 @@ def write_yaml(path: Path, data: Any) -> None:
     write_text(path, yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
+def next_numbered(folder: Path) -> Path:
+    """Make the next numbered folder under `folder`, and return it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number = max([0, *(int(p.name) for p in folder.iterdir() if p.name.isdigit())]) + 1
+        while True:
+            with suppress(FileExistsError):
+                (folder / str(number)).mkdir()
+                return folder / str(number)
+            number += 1
+    except OSError as error:
+        raise RunError(f"No run folder could be made under {folder}: {error}.") from error
+
+
 class Run:
     """One run folder.
 
@@ -73,17 +87,7 @@ class Run:
     @classmethod
     def create(cls, folder: Path) -> "Run":
         """Make the next numbered folder under `folder`; `start` makes a run of it."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            number = max([0, *(int(p.name) for p in folder.iterdir() if p.name.isdigit())]) + 1
-            while True:
-                with suppress(FileExistsError):
-                    (folder / str(number)).mkdir()
-                    break
-                number += 1
-        except OSError as error:
-            raise RunError(f"No run folder could be made under {folder}: {error}.") from error
-        return cls(folder / str(number), {"format": FORMAT, "state": "training", **environment()})
+        return cls(next_numbered(folder), {"format": FORMAT, "state": "training", **environment()})
 
     @classmethod
     def open(cls, path: Path) -> "Run":

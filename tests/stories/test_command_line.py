@@ -236,7 +236,7 @@ def test_set_changes_one_key_and_the_run_remembers_it(newsroom, say):
     assert kept["tasks"]["topic"]["label_smoothing"] == 0.1
 
 
-@pytest.mark.parametrize("verb", ["", "check", "train", "evaluate", "predict", "kinds"])
+@pytest.mark.parametrize("verb", ["", "check", "train", "evaluate", "predict", "tune", "kinds"])
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([*([verb] if verb else []), "--help"])

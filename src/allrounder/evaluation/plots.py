@@ -60,7 +60,7 @@ def reliability(found: Calibration) -> str:
         axes.scatter(promised, kept, s=24 + 220 * share, color=AFTER, zorder=3, clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability given", ylabel="share right")
         said = f"Reliability: calibration error {found.ece_after:.3f} over {len(share)} bins"
-        return _svg(drawing, said)
+        return svg(drawing, said)
 
 
 def scatter(points: Sequence[Sequence[float]], coverage: Coverage | None) -> str:
@@ -77,7 +77,7 @@ def scatter(points: Sequence[Sequence[float]], coverage: Coverage | None) -> str
         axes.plot(line, line, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.scatter(truths, answers, s=14, color=AFTER, alpha=0.5, linewidth=0)
         axes.set(xlim=line, ylim=line, xlabel="truth", ylabel="answer")
-        return _svg(drawing, f"Answers against truths, {len(truths)} records")
+        return svg(drawing, f"Answers against truths, {len(truths)} records")
 
 
 def learning(
@@ -98,7 +98,7 @@ def learning(
         _mark_snapshot(top, scores, snapshot)
         top.set(ylabel="validation")
         drawing.align_ylabels()
-        return _svg(drawing, _learning_said(losses, scores, snapshot))
+        return svg(drawing, _learning_said(losses, scores, snapshot))
 
 
 def _mark_snapshot(axes: "Axes", scores: np.ndarray, snapshot: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ def _single() -> tuple["Figure", "Axes"]:
     return drawing, drawing.subplots()
 
 
-def _svg(drawing: "Figure", said: str) -> str:
+def svg(drawing: "Figure", said: str) -> str:
     """Return the drawing as an SVG element; `said` is what a screen reader says of it."""
     file = io.StringIO()
     salt = re.sub(r"\W", "", said)  # ids differ between the drawings of one page

@@ -140,6 +140,8 @@ def _note(
     _hold(job, loop, prepared, keeper, [
         n for n in loop.state.stopped if n in changed or n not in stopped
     ])  # fmt: skip
+    if job.watch:
+        job.watch(course)
 
 
 def _hold(job: Job, loop: Loop, prepared: Prepared, keeper: Keeper, tasks: Sequence[str]) -> None:

@@ -117,7 +117,7 @@ def _judged(
 ) -> tuple[dict[str, TaskReport], dict[str, float]]:
     before = probe(job)
     _keep_probe(job, before)
-    constants = _constants(job)
+    constants = constant_answers(job)
     write_json(job.run.path / "constants.json", constants)
     rows, began = job.rows("test"), time.perf_counter()
     counts: list[float] = []
@@ -153,7 +153,7 @@ def _calibration(job: Job, passes: Passes, prepared: Prepared) -> dict[str, Any]
     return {name: kept[name] for name in job.freeze if name in kept} | found
 
 
-def _constants(job: Job) -> dict[str, Any]:
+def constant_answers(job: Job) -> dict[str, Any]:
     """Return what a constant would answer to each task, from the labels it was trained on."""
     kept = job.old.run.json("constants.json") if job.old else {}
     return {

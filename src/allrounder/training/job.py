@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from allrounder.tasks import Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old
 from allrounder.training.transfer import begin_from
+
+if TYPE_CHECKING:
+    from allrounder.training.course import Course
 
 Tell = Callable[[str, float, float, str], None]
 """Called with a stage, how much of it is done, of how much, and a word on how it goes."""
@@ -43,6 +47,7 @@ class Job:
         old: the run that training starts from.
         freeze: tasks of that run that are kept as they are.
         fresh: whether all heads begin anew, whatever the old run knew.
+        watch: called with the course after every evaluation; what it raises ends the training.
         visits: by task, how often the shared model is shown a label; known once it is trained.
     """
 
@@ -57,6 +62,7 @@ class Job:
     old: Old | None = None
     freeze: list[str] = field(default_factory=list)
     fresh: bool = False
+    watch: Callable[["Course"], None] | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self, split: str) -> np.ndarray:

@@ -1,0 +1,147 @@
+"""The workers of a search: processes that train trials and talk in lines of JSON.
+
+No object crosses between processes, only JSON, and a worker inherits the lock of the folder. So
+nothing is pickled, and a folder is free only when the last worker of a killed search has ended.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from allrounder.errors import RunError
+
+Message = dict[str, Any]
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        folder: the folder of the search.
+        threads: how many threads it may use.
+        lock: the open file that holds the folder.
+        messages: where its messages go, each with the worker.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int,
+        lock: int,
+        messages: "queue.Queue[tuple[Worker, Message | None]]",
+    ) -> None:
+        self.number: int | None = None
+        """The trial that it trains."""
+        self.ready = False
+        self.messages = messages
+        with open(folder / "workers.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "allrounder.tuning.worker", str(folder), str(threads)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(threads),
+                pass_fds=[lock],
+            )
+        self._ear = threading.Thread(target=self._listen, daemon=True)
+        self._ear.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.messages.put((self, json.loads(line)))
+        self.process.wait()
+        self.messages.put((self, None))
+
+    def say(self, **message: Any) -> None:
+        """Send a message; a worker that has died will be heard of in `messages`."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+
+    @property
+    def death(self) -> str:
+        """What the worker died of."""
+        code = self.process.returncode
+        return f"killed by signal {-code}" if code < 0 else f"ended by code {code}"
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self.process.kill()
+        self.process.wait()
+        self._ear.join()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+
+
+class Crew:
+    """The workers that are alive.
+
+    Args:
+        folder: the folder of the search.
+        size: how many workers there are.
+        lock: the open file that holds the folder.
+    """
+
+    def __init__(self, folder: Path, *, size: int, lock: int) -> None:
+        self.folder, self.lock = folder, lock
+        self.threads = max(1, num_cores() // size)
+        self.messages: queue.Queue[tuple[Worker, Message | None]] = queue.Queue()
+        self.workers = [self._new() for _ in range(size)]
+
+    def _new(self) -> Worker:
+        return Worker(self.folder, threads=self.threads, lock=self.lock, messages=self.messages)
+
+    def heard(self) -> tuple[Worker, Message | None]:
+        """Wait for the next message of any worker; None says that it has died."""
+        return self.messages.get()
+
+    def replace(self, dead: Worker) -> None:
+        """Put a new worker in the place of one that has died."""
+        if not dead.ready:
+            raise RunError(
+                f"A worker was {dead.death} before its first trial: "
+                f"{self.folder / 'workers.log'} says why."
+            )
+        dead.end()
+        self.workers[self.workers.index(dead)] = self._new()
+
+    def end(self) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            worker.end()
+
+
+@contextmanager
+def crew(folder: Path, *, size: int, lock: int) -> Iterator[Crew]:
+    """Start workers, and end them with the block."""
+    started = Crew(folder, size=size, lock=lock)
+    try:
+        yield started
+    finally:
+        started.end()
+
+
+def num_cores() -> int:
+    """Return the cores that this process may use, or as few as OMP_NUM_THREADS allows."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    own = getattr(os, "sched_getaffinity", None)  # not every system has it
+    cores = len(own(0)) if own else os.cpu_count() or 1
+    return min(cores, int(allowed)) if allowed.isdigit() and int(allowed) else cores
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Return the environment of a worker: the same modules, its share of the cores."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
