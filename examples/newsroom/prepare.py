@@ -24,6 +24,12 @@ DOMAINS = {
     "movieReviewSnippets": "film",
     "nytEditorialSnippets": "editorial",
 }
+RATED = (
+    "vaderSentiment==3.3.2",
+    "vaderSentiment-3.3.2.tar.gz",
+    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+)
+PACKED = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 
 
 def bbc() -> None:
@@ -45,25 +51,20 @@ def bbc() -> None:
 
 def mood() -> None:
     """Write one row per sentence, with the document it comes from."""
-    package = kit.fetch(
-        "vaderSentiment==3.3.2",
-        "vaderSentiment-3.3.2.tar.gz",
-        "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-        source=True,
-    )
-    path = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+    package = kit.fetch(*RATED, source=True)
     with tarfile.open(package) as outer:
-        packed = io.BytesIO(outer.extractfile(path).read())  # type: ignore[union-attr]
+        packed = io.BytesIO(outer.extractfile(PACKED).read())  # type: ignore[union-attr]
     with (
         tarfile.open(fileobj=packed) as inner,
         open(DATA / "mood.csv", "w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(["sentence", "rating", "domain", "document"])
-        writer.writerows(row for name in DOMAINS for row in _rated(inner, name))
+        writer.writerows(row for name in DOMAINS for row in rated(inner, name))
 
 
-def _rated(archive: tarfile.TarFile, name: str) -> Iterator[list[str]]:
+def rated(archive: tarfile.TarFile, name: str) -> Iterator[list[str]]:
+    """Yield sentence, mean rating, domain and document of one of the four files."""
     file = archive.extractfile(f"hutto_ICWSM_2014/{name}_GroundTruth.txt")
     for line in file.read().decode("utf-8", "replace").splitlines():  # type: ignore[union-attr]
         number, rating, *text = line.split("\t")

@@ -129,10 +129,14 @@ class Model(nn.Module):
 
         Every record is encoded once, whatever the number of tasks.
         """
+        return {name: self.heads[name](vectors) for name, vectors in self.read(batch).items()}
+
+    def read(self, batch: Batch) -> dict[str, Tensor]:
+        """Return what the head of each task reads of the records it is asked of."""
         features = self.features(batch)
         joint = self._joined(features, batch) if self.fusion is not None else None
         return {
-            name: self.heads[name](self._read(name, places, features, joint, batch))
+            name: self._read(name, places, features, joint, batch)
             for name, places in batch.places.items()
             if len(places)
         }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from allrounder.tasks import heads, losses
 else:
-    torch = lazy("torch")
+    torch, nn = lazy("torch"), lazy("torch.nn")
     heads, losses = lazy("allrounder.tasks.heads"), lazy("allrounder.tasks.losses")
 
 
@@ -71,6 +71,10 @@ class Ordinal(Task):
     def head(self, width: int) -> "nn.Module":
         """Build one score and the thresholds between neighbours: [n, D] → [n, L - 1]."""
         return heads.Thresholds(width, len(self.labels or []))
+
+    def groups(self, targets: "Tensor") -> "Tensor":
+        """Return one group per label: [n, L]."""
+        return nn.functional.one_hot(targets.long().sum(-1), len(self.labels or []))
 
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Return for every threshold whether the label is above it: [n, L - 1]."""

@@ -10,6 +10,24 @@ from allrounder.training.schedules import SCHEDULES, Linear, Schedule
 
 
 @dataclass(kw_only=True)
+class HeadStart:
+    """What comes before the main training.
+
+    Args:
+        steps: x.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    loss: Literal["supcon", "pairs"] = "supcon"
+    steps: int = 60
+    batch_records: int = 32
+    lr: float = 2e-5
+    temperature: float = 0.1
+    strength: float = 1.0
+
+
+@dataclass(kw_only=True)
 class Training:
     """How the model is trained.
 
@@ -53,6 +71,7 @@ class Training:
         default_factory=Proportional
     )
     weighting: Literal["sum"] = "sum"
+    head_start: HeadStart | None = None
     accumulate: int = 1
     clip: float = 1.0
     dropout: float = 0.1
