@@ -80,7 +80,9 @@ def once(rows: Sequence[dict[str, Any]]) -> Rows:
     return list(found.values())
 
 
-def held_out(rows: Sequence[dict[str, Any]], key: str, share: float, seed: int) -> tuple[Rows, Rows]:
+def held_out(
+    rows: Sequence[dict[str, Any]], key: str, share: float, seed: int
+) -> tuple[Rows, Rows]:
     """Return the rows to train on and those to test on; rows of one `key` stay together."""
     names = sorted({row[key] for row in rows})
     rng = np.random.default_rng(seed)

@@ -1,9 +1,11 @@
 """The `training` section of the project file."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from allrounder.kinds import CLOSED
+from pydantic import BeforeValidator
+
+from allrounder.kinds import CLOSED, build
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
 from allrounder.training.sampling import SAMPLINGS, Proportional, Sampling
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
@@ -11,20 +13,38 @@ from allrounder.training.schedules import SCHEDULES, Linear, Schedule
 
 @dataclass(kw_only=True)
 class HeadStart:
-    """What comes before the main training.
+    """What comes before the main training where labels are few.
 
     Args:
-        steps: x.
+        steps: contrastive steps on the encoders; 0 only fits the heads.
+        batch_records: the most records of a task in a step; every step takes some of each task.
+        lr: the learning rate of encoders meanwhile.
+        temperature: τ of the contrastive loss: lower looks more at the nearest records.
+        penalty: on the squared weights of the heads that are fitted, for vectors of length 1.
     """
 
     __pydantic_config__ = CLOSED
 
-    loss: Literal["supcon", "pairs"] = "supcon"
     steps: int = 60
     batch_records: int = 32
-    lr: float = 2e-5
+    lr: float = 1e-4
     temperature: float = 0.1
-    strength: float = 1.0
+    penalty: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise ValueError(f"has `steps: {self.steps}`. Expected 0 or more.")
+        if self.batch_records < 4:
+            raise ValueError(
+                f"has `batch_records: {self.batch_records}`. Expected 4 or more: pairs to compare."
+            )
+        for name in ("lr", "temperature", "penalty"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
+
+
+def _head_start(fields: Any) -> HeadStart | None:
+    return None if fields is None else build(HeadStart, fields, at="training.head_start")
 
 
 @dataclass(kw_only=True)
@@ -32,7 +52,8 @@ class Training:
     """How the model is trained.
 
     Args:
-        epochs: passes over the training records; parts of one are allowed.
+        epochs: passes over the training records; parts of one are allowed, and after a head start
+            0 too.
         batch_records: the most records in a batch.
         batch_tokens: the most tokens in a batch, padding included.
         lr: the learning rate of encoders.
@@ -41,6 +62,8 @@ class Training:
         schedule: `linear`, `cosine` or `constant`, each with warm-up.
         sampling: how often records of each group of tasks are drawn.
         weighting: how the losses of tasks become one: `sum`, each times the task's `weight`.
+        head_start: contrastive steps and fitted heads before the first epoch; `{}` takes the
+            defaults, none by default.
         accumulate: batches whose gradients are added before a step.
         clip: the greatest norm of a gradient; 0 does not clip.
         dropout: of the features on their way into heads.
@@ -71,7 +94,7 @@ class Training:
         default_factory=Proportional
     )
     weighting: Literal["sum"] = "sum"
-    head_start: HeadStart | None = None
+    head_start: Annotated[HeadStart | None, BeforeValidator(_head_start)] = None
     accumulate: int = 1
     clip: float = 1.0
     dropout: float = 0.1
@@ -84,7 +107,11 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_records", "batch_tokens", "accumulate", "patience",
+        if self.epochs == 0 and self.head_start is None:
+            raise ValueError("has `epochs: 0`. Expected more than 0, or a `head_start`.")
+        if self.epochs < 0:
+            raise ValueError(f"has `epochs: {self.epochs}`. Expected more than 0.")
+        for name in ("batch_records", "batch_tokens", "accumulate", "patience",
                      "evaluate_every", "lr", "head_lr"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
