@@ -141,7 +141,8 @@ def ours(
     sources = [{"path": f"{split}.jsonl", "split": split} for split in shares]
     if support:
         sources.append({"path": "support.jsonl", "split": "train"})
-    defaults = {"epochs": _epochs(len(rows), steps), "patience": 99, "probe": False, "seed": seed,
+    epochs = _epochs(len(rows) + len(more), steps)
+    defaults = {"epochs": epochs, "patience": 99, "probe": False, "seed": seed,
                 "checkpoint_minutes": 1e9}  # fmt: skip
     sections = {
         "sources": sources,
@@ -158,7 +159,8 @@ def _epochs(num_records: int, steps: int) -> int:
     return max(3, -(-steps * 32 // num_records))
 
 
-JOINT = {**TUNED, "epochs": 2, "sampling": {"kind": "smoothed", "alpha": 0.5}}
+JOINT = {**TUNED, "support": True, "sampling": {"kind": "smoothed", "alpha": 0.0}}
+"""Half of an epoch's records are the target's: in twice the steps it sees as many as alone."""
 
 
 def ways(steps: int) -> dict[str, Measure]:
@@ -169,8 +171,8 @@ def ways(steps: int) -> dict[str, Measure]:
         "from the encoder": partial(ours, steps=steps, **TUNED),
         "head start": partial(ours, steps=steps // 2, head_start=start, **TUNED),
         # "sequential" goes here: `from:` a run trained on `transfer.support` alone.
-        "joint": partial(ours, support=True, **JOINT),
-        "head start, joint": partial(ours, support=True, head_start=start, **JOINT),
+        "joint": partial(ours, steps=2 * steps, **JOINT),
+        "head start, joint": partial(ours, steps=steps, head_start=start, **JOINT),
     }
 
 

@@ -185,7 +185,7 @@ def test_a_head_start_without_a_task_it_is_for_is_refused(newsroom):
         ({"head_start": {"batch_records": 3}}, "Expected 4 or more: pairs to compare."),
         ({"head_start": {"temperature": 0}}, "has `temperature: 0.0`. Expected more than 0."),
         ({"head_start": {"step": 3}}, "Did you mean 'steps'?"),
-        ({"epochs": 0}, "has `epochs: 0`. Expected more than 0, or a `head_start`."),
+        ({"epochs": 0}, "has `epochs: 0.0`. Expected more than 0."),
         ({"epochs": -1, "head_start": {}}, "has `epochs: -1.0`. Expected more than 0."),
     ],
 )

@@ -107,12 +107,11 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs == 0 and self.head_start is None:
-            raise ValueError("has `epochs: 0`. Expected more than 0, or a `head_start`.")
-        if self.epochs < 0:
-            raise ValueError(f"has `epochs: {self.epochs}`. Expected more than 0.")
-        for name in ("batch_records", "batch_tokens", "accumulate", "patience",
-                     "evaluate_every", "lr", "head_lr"):  # fmt: skip
+        positive = ["batch_records", "batch_tokens", "accumulate", "patience", "evaluate_every",
+                    "lr", "head_lr"]  # fmt: skip
+        if self.head_start is None or self.epochs:
+            positive.insert(0, "epochs")
+        for name in positive:
             if getattr(self, name) <= 0:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
         if not 0 <= self.dropout < 1:
