@@ -12,6 +12,7 @@ whole support data and SetFit's pairs not cut.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from common import MINILM, keep, mean_interval, scratch, trained, write_jsonl
 from readers import Rows, few, held_out, nlupp, rated
 
 from allrounder.encoders.locate import locate
+from allrounder.evaluation.table import aligned
 from allrounder.tasks import Multiclass, Multilabel, Task
 
 CHOSEN = 20260
@@ -242,7 +244,10 @@ def main() -> None:
         transfer = made(num_support)
         table += [line(transfer, n, seeds, columns, max_steps) for n in sizes]
     cut = f"SetFit's own `max_steps`: {max_steps}" if max_steps > 0 else "not cut"
-    keep("transfer_quick" if flags.quick else "transfer", "Few labels and transfer", table, [
+    if flags.quick:
+        sys.stdout.write(aligned(table, left=1) + "\n")
+        return  # too little to be kept
+    keep("transfer", "Few labels and transfer", table, [
         f"{len(seeds)} seed(s); the training labels change with the seed, test records do not.",
         f"Support: {num_support:,} records at most.",
         f"SetFit: {setfit_runs.PACKAGES[1]}, its defaults; {cut}, a step has 16 pairs; one-vs-rest "
