@@ -154,6 +154,7 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
         sections=deepcopy(dict(sections)),
     )
     _check_names(plan)
+    _check_head_start(plan)
     return plan
 
 
@@ -247,6 +248,16 @@ def _check_tokens(plan: Plan, name: str, task: Task) -> None:
         raise ProjectError(
             f"`tasks.{name}` marks stretches of one text: say which with `of: <input>`, an input "
             f"that reads a single field. Inputs: {listed(plan.inputs)}."
+        )
+
+
+def _check_head_start(plan: Plan) -> None:
+    """Refuse a head start that no task can take."""
+    grouping = [task for task in plan.tasks.values() if type(task).groups is not Task.groups]
+    if plan.training.head_start is not None and not grouping:
+        raise ProjectError(
+            "`training.head_start` pulls records of one label together, and no task has labels "
+            "for that: it is for multiclass, multilabel and ordinal tasks. Remove it."
         )
 
 

@@ -125,6 +125,14 @@ class Task(Kind, ABC):
     def begin(self, head: "nn.Module", targets: "Tensor") -> None:
         """Set a fresh head to what the training targets alone tell, such as base rates."""
 
+    def groups(self, targets: "Tensor") -> "Tensor | None":
+        """Return which groups of alike records each one belongs to: ones and zeros, [n, G].
+
+        A contrastive head start pulls records together that share a group. None where labels
+        make no groups.
+        """
+        return None
+
     @abstractmethod
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Turn labels, none missing, into targets: one row a record."""

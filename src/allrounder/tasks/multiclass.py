@@ -75,6 +75,10 @@ class Multiclass(Task):
         """Build a linear layer with one score per label."""
         return nn.Linear(width, len(self.labels or []))
 
+    def groups(self, targets: "Tensor") -> "Tensor":
+        """Return one group per label: [n, L]."""
+        return nn.functional.one_hot(targets, len(self.labels or []))
+
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Return the index of each label: [n]."""
         return torch.from_numpy(self.array(labels))

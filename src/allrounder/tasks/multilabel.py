@@ -107,6 +107,10 @@ class Multilabel(Task):
         with torch.no_grad():
             head.bias.copy_(rates.logit())  # type: ignore[operator, union-attr]
 
+    def groups(self, targets: "Tensor") -> "Tensor":
+        """Return one group per label; a record is in as many as it has labels: [n, L]."""
+        return targets.long()
+
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Return one row of zeros and ones per record: [n, L]."""
         return torch.from_numpy(self.array(labels)).float()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from allrounder.tasks import heads, losses
 else:
-    torch = lazy("torch")
+    torch, nn = lazy("torch"), lazy("torch.nn")
     heads, losses = lazy("allrounder.tasks.heads"), lazy("allrounder.tasks.losses")
 
 
@@ -82,6 +82,10 @@ class Ordinal(Task):
     def continued_head(self, old: Self, weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
         """Return score and thresholds; the threshold below an old label stays."""
         return heads.grown_thresholds(weights, old.labels or [], self.labels or [])
+
+    def groups(self, targets: "Tensor") -> "Tensor":
+        """Return one group per label: [n, L]."""
+        return nn.functional.one_hot(targets.long().sum(-1), len(self.labels or []))
 
     def encode(self, labels: Sequence[Any]) -> "Tensor":
         """Return for every threshold whether the label is above it: [n, L - 1]."""

@@ -11,6 +11,7 @@ import torch
 from allrounder.evaluation.assess import quick_scores
 from allrounder.model import Model, Prepared
 from allrounder.training.checkpoint import restore, save_checkpoint
+from allrounder.training.head_start import head_start
 from allrounder.training.job import Job
 from allrounder.training.keeping import Keeper
 from allrounder.training.loop import Loop, Step
@@ -20,6 +21,11 @@ LOSS_ROWS = 400
 """Points of the loss curve, about."""
 
 CHECKPOINT = "checkpoint.safetensors"
+
+START = Step(
+    number=0, epoch=0.0, losses={}, lr=0.0, records=0, tokens=0, seconds=0.0, evaluates=True
+)
+"""What the model is after a head start: a snapshot like any other."""
 
 
 @dataclass
@@ -31,6 +37,8 @@ class Course:
     records: int = 0
     seconds: float = 0.0
     since: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Sentences for the report."""
 
     def take(self, step: Step) -> None:
         """Count a step."""
@@ -66,6 +74,9 @@ def train(
 ) -> tuple[Keeper, Course]:
     """Train until the epochs are used up, or no task has got better for its patience.
 
+    A head start, where one is asked for, comes before the first step; what the model says after
+    it is a snapshot like any other, number 0.
+
     The checkpoint is written every few minutes and at the end; with `resume` training goes on
     from there, to the same result to the last bit on the same machine.
     """
@@ -81,6 +92,9 @@ def train(
         keeper.restore(saved["keeper"])
         course = Course(**saved["course"])
         _hold(job, loop, prepared, keeper, loop.state.stopped)
+    elif job.settings.head_start is not None:
+        course.notes.append(head_start(job, model, prepared, job.settings.head_start))
+        _note(job, loop, prepared, keeper, course, START)
     saved_at = time.monotonic()
     for step in loop.steps():
         course.take(step)

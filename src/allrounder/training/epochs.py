@@ -81,6 +81,8 @@ class Epochs:
 
     def check(self) -> None:
         """Refuse a sampling that never shows a label of some task."""
+        if not self.settings.epochs:
+            return
         known = self.prepared.labeled(self.rows, self.tasks)
         never = [n for n, count in self.visits().items() if not count and known[n].any()]
         if never:

@@ -58,7 +58,7 @@ def fit(
         project=job.run.project(),
         environment=environment(),
         split="test",
-        notes=_notes(prepared),
+        notes=[*course.notes, *_notes(prepared)],
         created=environment()["created"],
     )
     _save(job, model, own, calibration, report)

@@ -35,6 +35,7 @@ def _frozen(job: Job) -> Job:
     settings = replace(
         job.settings,
         epochs=40,
+        head_start=None,
         batch_records=64,
         batch_tokens=1 << 30,
         head_lr=3e-3,

@@ -41,11 +41,48 @@ def _twins(spec: Any) -> Twins | None:
 
 
 @dataclass(kw_only=True)
+class HeadStart:
+    """What comes before the main training where labels are few.
+
+    Args:
+        steps: contrastive steps on the encoders; 0 only fits the heads.
+        batch_records: the most records of a task in a step; every step takes some of each task.
+        lr: the learning rate of encoders meanwhile.
+        temperature: τ of the contrastive loss: lower looks more at the nearest records.
+        penalty: on the squared weights of the heads that are fitted, for vectors of length 1.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    steps: int = 60
+    batch_records: int = 32
+    lr: float = 1e-4
+    temperature: float = 0.1
+    penalty: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise ValueError(f"has `steps: {self.steps}`. Expected 0 or more.")
+        if self.batch_records < 4:
+            raise ValueError(
+                f"has `batch_records: {self.batch_records}`. Expected 4 or more: pairs to compare."
+            )
+        for name in ("lr", "temperature", "penalty"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
+
+
+def _head_start(fields: Any) -> HeadStart | None:
+    return None if fields is None else build(HeadStart, fields, at="training.head_start")
+
+
+@dataclass(kw_only=True)
 class Training:
     """How the model is trained.
 
     Args:
-        epochs: passes over the training records; parts of one are allowed.
+        epochs: passes over the training records; parts of one are allowed, and after a head start
+            0 too.
         batch_records: the most records in a batch.
         batch_tokens: the most tokens in a batch, padding included.
         lr: the learning rate of encoders.
@@ -55,6 +92,8 @@ class Training:
         sampling: how often records of each group of tasks are drawn.
         weighting: how the losses of tasks make one step: `sum`, each times the task's `weight`,
             or a kind that balances tasks as they learn.
+        head_start: contrastive steps and fitted heads before the first epoch; `{}` takes the
+            defaults, none by default.
         accumulate: batches whose gradients are added before a step.
         clip: the greatest norm of a gradient; 0 does not clip.
         dropout: of the features on their way into heads.
@@ -94,6 +133,7 @@ class Training:
     weighting: Annotated[Weighting, WEIGHTINGS.field("training.weighting")] = field(
         default_factory=Sum
     )
+    head_start: Annotated[HeadStart | None, BeforeValidator(_head_start)] = None
     accumulate: int = 1
     clip: float = 1.0
     dropout: float = 0.1
@@ -109,8 +149,11 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_records", "batch_tokens", "accumulate", "patience",
-                     "evaluate_every", "lr", "head_lr"):  # fmt: skip
+        positive = ["batch_records", "batch_tokens", "accumulate", "patience", "evaluate_every",
+                    "lr", "head_lr"]  # fmt: skip
+        if self.head_start is None or self.epochs:
+            positive.insert(0, "epochs")
+        for name in positive:
             if getattr(self, name) <= 0:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
         if not 0 <= self.hold <= 1:
