@@ -9,6 +9,7 @@ import numpy as np
 
 from allrounder.encoders.vocabulary import Vocabulary
 from allrounder.errors import listed
+from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.table import aligned
 from allrounder.plan import Plan
 from allrounder.records import SPLITS, DataReport, Records, inspect, load
@@ -31,12 +32,14 @@ class CheckReport:
         vocabulary: by input, how far its texts are from the encoder's vocabulary.
         inside_words: by spans task, the share of spans that begin or end inside a word.
         untrained: by task, the labels that no training record carries.
+        sharing: what a short probe says of sharing one model, where it was asked for.
     """
 
     data: DataReport
     vocabulary: dict[str, Vocabulary]
     inside_words: dict[str, float]
     untrained: dict[str, list[str]]
+    sharing: Advice | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -46,6 +49,7 @@ class CheckReport:
             "inside_words": self.inside_words,
             "untrained": self.untrained,
             "advice": self.advice,
+            "sharing": self.sharing and dataclasses.asdict(self.sharing),
         }
 
     @property
@@ -62,7 +66,8 @@ class CheckReport:
     def __str__(self) -> str:
         parts = [_coverage(self.data), _label_table(self.data), _text_table(self)]
         advice = "\n".join(f"- {line}" for line in self.advice) or "Nothing looks wrong."
-        return "\n\n".join([part for part in parts if part] + [advice])
+        parts += [advice, str(self.sharing or "")]
+        return "\n\n".join(part for part in parts if part)
 
 
 def load_records(plan: Plan, *, trains: bool = True) -> Records:

@@ -98,6 +98,10 @@ def _check(verbs: Any) -> None:
     verb = _verb(verbs, "check", check, "Read every source and say what is there, untrained.")
     _project(verb, text="project file")
     _sets(verb)
+    verb.add_argument(
+        "--sharing", action="store_true",
+        help="train the shared model for a minute, and say whether and how to share it",
+    )  # fmt: skip
 
 
 def _train(verbs: Any) -> None:
@@ -184,7 +188,7 @@ def _print(thing: Any, arguments: argparse.Namespace) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """Print what the sources hold."""
     with progress.shown(arguments.quiet) as tell:
-        report = _load(arguments, tell).check()
+        report = _load(arguments, tell).check(sharing=arguments.sharing)
     _print(report, arguments)
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from allrounder.errors import DataError
 from allrounder.evaluation import Report, write_report
+from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
 from allrounder.evaluation.sharing import Origin
 from allrounder.model import Prepared, add_own, load_passes
 from allrounder.plan import Plan
 from allrounder.records import Records
 from allrounder.runs import Run, environment, write_json
+from allrounder.training.advice import advise
 from allrounder.training.job import Job, kept_chance
 from allrounder.training.settings import Twins
 from allrounder.training.twins import compare, told_by, visits
@@ -34,6 +36,11 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         old=plan.opened(),
         freeze=plan.start.freeze if plan.start else [],
     )
+
+
+def advise_on_sharing(plan: Plan, records: Records, tell: Tell) -> Advice:
+    """Probe the shared model shortly, and say what that suggests; no run is made."""
+    return advise(job_of(plan, records, Run(plan.cache, {}), tell), project=plan.to_dict())
 
 
 def evaluate(plan: Plan, records: Records, run: Run, *, split: str, tell: Tell) -> Report:

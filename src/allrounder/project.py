@@ -79,9 +79,19 @@ class Project:
         """The run that answers: the one loaded, or the latest complete one."""
         return self._run or latest(self.runs)
 
-    def check(self) -> CheckReport:
-        """Read every source and look at what is there; nothing is trained, torch is not loaded."""
-        return check(self.plan)
+    def check(self, *, sharing: bool = False) -> CheckReport:
+        """Read every source and look at what is there; nothing is trained, torch is not loaded.
+
+        Args:
+            sharing: train the shared model shortly too, to advise on sharing it; the report of
+                the next training says whether the advice came true.
+        """
+        found = check(self.plan)
+        if not sharing:
+            return found
+        records = load_records(self.plan)
+        advice = judging.advise_on_sharing(self.plan, records, self.tell)
+        return replace(found, sharing=advice)
 
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter
 
+from allrounder.evaluation import advice as advices
+from allrounder.evaluation.advice import Advice, Outcome
 from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import Sharing
 from allrounder.evaluation.table import aligned, number, signed
@@ -117,6 +119,7 @@ class Report:
     Args:
         tasks: what was found, per task.
         sharing: what sharing did to each task, where twins were trained.
+        advice: what a probe said of sharing before training, where one was asked for.
         history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
         snapshots: per task best_step, best, shipped_step and shipped.
         speed: counts and rates, such as train_tokens_per_second.
@@ -130,6 +133,7 @@ class Report:
 
     tasks: dict[str, TaskReport]
     sharing: Sharing | None = None
+    advice: Advice | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
     speed: dict[str, Any] = field(default_factory=dict)
@@ -149,7 +153,13 @@ class Report:
     def sentences(self) -> list[str]:
         """The notes, what sharing did, and the findings, each once."""
         shared = self.sharing.sentences if self.sharing else []
-        return list(dict.fromkeys([*self.notes, *shared, *self.findings]))
+        foreseen = advices.sentences(self.outcomes)
+        return list(dict.fromkeys([*self.notes, *shared, *foreseen, *self.findings]))
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """By task what was foreseen and what came of it, where there are advice and twins."""
+        return advices.outcomes(self.advice, self.sharing) if self.advice and self.sharing else {}
 
     def __str__(self) -> str:
         head = ["task", "metric", "baseline", "before", "after", "gain", "n"]
@@ -159,6 +169,7 @@ class Report:
             for metric, found in task.metrics.items()
         ]
         tables = [aligned([head, *rows], left=2), *([str(self.sharing)] if self.sharing else [])]
+        tables += [advices.checked(self.outcomes)] if self.outcomes else []
         return "\n".join(["\n\n".join(tables), *_listed(self.sentences)])
 
     def to_dict(self) -> dict[str, Any]:

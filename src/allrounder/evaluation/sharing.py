@@ -135,11 +135,16 @@ def _sentence(name: str, task: TaskSharing, sharing: Sharing) -> str:
     return f"Sharing changed {name} within noise: {spread(task.difference)} {task.metric}."
 
 
-def over_seeds(values: Sequence[float]) -> Score:
-    """Return the mean over seeds with its 95 % interval, from Student's t."""
+def over_seeds(values: Sequence[float], *, at_once: int = 1) -> Score:
+    """Return the mean over seeds with its 95 % interval, from Student's t.
+
+    Args:
+        values: one a seed.
+        at_once: how many intervals are to hold together (Bonferroni).
+    """
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    half = float(stats.t.ppf(1 - 0.025 / at_once, len(values) - 1)) * error
     return Score(value=round(mean, 6), low=round(mean - half, 6), high=round(mean + half, 6))
 
 

@@ -16,6 +16,7 @@ from allrounder.model import Model, Prepared, save_model
 from allrounder.runs import environment, write_json, write_yaml
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
+from allrounder.training.advice import kept_advice
 from allrounder.training.course import CHECKPOINT, Course, train
 from allrounder.training.job import Job, fill, kept_chance
 from allrounder.training.keeping import Keeper
@@ -51,6 +52,7 @@ def fit(
     report = Report(
         tasks=reports,
         sharing=comparison and comparison.sharing,
+        advice=kept_advice(job.cache, job.records.fingerprint, project),
         history=course.history,
         snapshots=_snapshots(keeper, own, comparison.origins if comparison else {}),
         speed={**_trained(model, course), **speed},
