@@ -36,16 +36,17 @@ class Foreseen:
 
     Args:
         labels: its training labels.
-        onto: how much of its loss a step of another task takes away, in percent, over all others.
+        onto: how much of its loss a step of another task takes away, in percent, on average;
+            None where the probe was too short to tell.
     """
 
     labels: int
-    onto: Score
+    onto: Score | None
 
     @property
     def expected(self) -> Expected:
         """What sharing is expected to do to the task."""
-        return verdict(self.onto)
+        return verdict(self.onto) if self.onto else "no evidence"
 
 
 @dataclass(kw_only=True)
@@ -86,7 +87,7 @@ class Outcome:
 
     expected: Expected
     found: Expected
-    onto: Score
+    onto: Score | None
     difference: Score
     metric: str
 
@@ -124,7 +125,7 @@ def checked(found: Mapping[str, Outcome]) -> str:
     """Return the table of what was foreseen and what came of it."""
     head = ["task", "foreseen", "loss taken away, %", "joint − twin", "found", "the advice"]
     rows = [
-        [name, one.expected, spread(one.onto), spread(one.difference), one.found, one.verdict]
+        [name, one.expected, _onto(one), spread(one.difference), one.found, one.verdict]
         for name, one in found.items()
     ]
     return f"Did the advice come true?\n{aligned([head, *rows], left=2)}"
@@ -136,9 +137,13 @@ def sentences(found: Mapping[str, Outcome]) -> Iterator[str]:
         if one.expected != "no evidence":
             yield (
                 f"Before training, the probe foresaw that sharing would have {one.expected} {name} "
-                f"({spread(one.onto)} % of its loss); joint − twin is {spread(one.difference)} "
+                f"({_onto(one)} % of its loss); joint − twin is {spread(one.difference)} "
                 f"{one.metric}: {_ending(one.verdict)}."
             )
+
+
+def _onto(one: Outcome) -> str:
+    return spread(one.onto) if one.onto else "–"
 
 
 def _ending(verdict: str) -> str:

@@ -5,7 +5,8 @@ fresh records of the tasks' own, for tasks often have labels on different record
 
 - the cosine of two tasks' gradients at the shared weights (Yu et al. 2020, definition 1);
 - the lookahead affinity Z of A onto B, 1 − L_B(θ after a step of A) / L_B(θ), θ being the shared
-  weights (Fifty et al. 2021, equation 1). The step is as long as takes 3 % off A's own loss on
+  weights (Fifty et al. 2021, equation 1), as one quotient of mean losses, for the loss of a single
+  batch of an easy task is next to nothing. The step is as long as takes 3 % off A's own loss on
   the batch it comes from, to first order, so that tasks with losses of any scale compare.
 
 Intervals are over batches, 95 % for all pairs of tasks at once (Bonferroni).
@@ -29,6 +30,7 @@ from torch import Tensor
 
 from allrounder.errors import DataError
 from allrounder.evaluation.advice import Advice, Foreseen, Square
+from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import over_seeds
 from allrounder.model import Model, Prepared
 from allrounder.runs import write_json
@@ -41,11 +43,11 @@ RECORDS = 512
 """Records of a task that are looked at, at most: half to learn from, half to measure on."""
 FEWEST = 8
 """Labels without which nothing is said of a task."""
-HEAD_STEPS, STEPS = 30, 24
+HEAD_STEPS, STEPS = 20, 16
 """Steps of the heads alone, then of the whole model; each with a batch of every task."""
 MOMENTS, BATCHES = 4, 4
 """How often is measured between those steps, and on how many batches of every task."""
-BATCH, WORK = 16, 350_000
+BATCH, WORK = 16, 220_000
 """Records in a batch, at most, and tokens read in all, about: a minute of MiniLM on one core."""
 FALL = 0.03
 """The part of its own loss that a task's step takes away, to first order."""
@@ -127,30 +129,35 @@ class Probe:
         wanted = {name: np.ones(len(rows), dtype=bool)}
         return self.model.losses(self.prepared.batch(rows, wanted, targets=True))[name].mean()
 
-    def measure(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return cosines and affinities on some batches of every task: [K, T, T] each."""
+    def measure(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what some batches of every task show.
+
+        Returns:
+            cosines: [K, T, T].
+            before: the loss of each task on records of its own: [K, 1, T].
+            after: the same after a step of each task: [K, T, T].
+        """
         num = len(self.names)
         start = [weight.detach().clone() for weight in self.shared]
         gradients = torch.empty(BATCHES, num, len(self.places))
-        affinities = np.empty((BATCHES, num, num))
+        before, after = np.empty((BATCHES, 1, num)), np.empty((BATCHES, num, num))
         for k in range(BATCHES):
             drawn = {name: self._drawn(self.measured[name], 2) for name in self.names}
-            before = self._losses(drawn)
+            before[k] = self._losses(drawn)
             for a, name in enumerate(self.names):
                 loss = self.loss(name, drawn[name][0])
                 found = torch.autograd.grad(loss, self.shared, materialize_grads=True,
                                             allow_unused=True)  # fmt: skip
                 gradients[k, a] = torch.cat([g.flatten() for g in found])[self.places].cpu()
                 self._ahead(found, float(loss.detach()))
-                affinities[k, a] = 1 - self._losses(drawn) / before
+                after[k, a] = self._losses(drawn)
                 self._back(start)
-        return cosines(gradients), affinities
+        return cosines(gradients), before, after
 
     def _losses(self, drawn: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
         """Return the loss of each task on the second of its batches, no gradient kept: [T]."""
         with torch.no_grad():
-            found = [float(self.loss(name, drawn[name][1])) for name in self.names]
-        return np.maximum(found, 1e-9)
+            return np.array([float(self.loss(name, drawn[name][1])) for name in self.names])
 
     def _ahead(self, gradients: Sequence[Tensor], loss: float) -> None:
         length = float(sum((g.double() ** 2).sum() for g in gradients))
@@ -206,7 +213,7 @@ def advise(job: Job, *, project: Mapping[str, Any]) -> Advice:
     square = _square(100 * affinity, tasks)
     groups = best_groups(square)
     advice = Advice(
-        tasks={name: Foreseen(labels=counts[name], onto=_onto(100 * affinity, at))
+        tasks={name: Foreseen(labels=counts[name], onto=_onto(100 * affinity, at, square))
                for at, name in enumerate(tasks)} if len(affinity) else {},
         cosines=_square(cos, tasks),
         affinities=square,
@@ -234,8 +241,8 @@ def _probed(job: Job, tasks: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         probe.steps(optimizer, STEPS // MOMENTS)
         found.append(probe.measure())
         job.tell("probe sharing", moment + 1, MOMENTS, "")
-    cos, affinity = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return cos, affinity
+    cos, before, after = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return cos, (before - after) / np.maximum(before.mean(0), 1e-9)
 
 
 def _few(job: Job, model: Model, tasks: Sequence[str]) -> Prepared:
@@ -263,10 +270,15 @@ def _square(values: np.ndarray, tasks: Sequence[str]) -> Square:
     } if len(values) else {}  # fmt: skip
 
 
-def _onto(affinity: np.ndarray, task: int) -> Any:
-    """Return what a step of the other tasks does to one, on average."""
-    others = np.delete(affinity[:, :, task], task, axis=1)
-    return over_seeds(others.mean(1).tolist(), at_once=affinity.shape[1])
+def _onto(affinity: np.ndarray, task: int, square: Square) -> Score | None:
+    """Return what a step of the other tasks does to one, on average.
+
+    Steps that do not help their own task beyond noise tell nothing, and are left out.
+    """
+    others = [i for i, name in enumerate(square) if i != task and square[name][name].low > 0]
+    if not others:
+        return None
+    return over_seeds(affinity[:, others, task].mean(1).tolist(), at_once=len(square))
 
 
 def sizes(job: Job) -> list[int]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from allrounder.evaluation.advice import Hint, Square
+from allrounder.errors import listed
+from allrounder.evaluation.advice import Hint, Square, verdict
+from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import spread
 
 UNEQUAL = 10
@@ -78,35 +80,69 @@ def _partitions(names: Sequence[str]) -> Iterator[list[list[str]]]:
 
 
 def _worth(groups: Sequence[Sequence[str]], affinities: Square) -> float:
-    sure = (affinities[a][b] for group in groups for a in group for b in group if a != b)
-    return sum(score.value for score in sure if score.low > 0 or score.high < 0)
+    together = {(a, b) for group in groups for a in group for b in group}
+    return sum(score.value for a, b, score in _sure(affinities) if (a, b) in together)
+
+
+Pair = tuple[str, str, Score]
+"""Whose step, whose loss, and how much of it is taken away."""
+
+
+def _pairs(affinities: Square) -> list[Pair]:
+    return [(a, b, score) for a, row in affinities.items() for b, score in row.items() if a != b]
+
+
+def _sure(affinities: Square) -> list[Pair]:
+    """Return what is beyond noise; steps that do not even help their own task tell nothing."""
+    return [
+        (a, b, score)
+        for a, b, score in _pairs(affinities)
+        if affinities[a][a].low > 0 and verdict(score) != "no evidence"
+    ]
 
 
 def _grouping(affinities: Square, groups: Sequence[Sequence[str]]) -> Hint:
-    pairs = [(a, b, score) for a, row in affinities.items() for b, score in row.items() if a != b]
-    help_ = [f"{a} → {b} {spread(score)} %" for a, b, score in pairs if score.low > 0]
-    hurt = [f"{a} → {b} {spread(score)} %" for a, b, score in pairs if score.high < 0]
+    sure = _sure(affinities)
+    helps, hurts = ([_shown(pair) for pair in sure if verdict(pair[2]) == which]
+                    for which in ("helped", "hurt"))  # fmt: skip
     if len(groups) > 1:
         parts = " | ".join(", ".join(group) for group in groups)
         return Hint(
             about="groups",
             sentence=f"Part the tasks into {parts}, or let twins decide: steps of some raise the "
-            f"loss of others ({'; '.join(hurt)} of the loss taken away).",
+            f"loss of others ({'; '.join(hurts)} of the loss taken away).",
             yaml="training: {twins: true}",
         )
-    if not help_ and not hurt:
-        largest = max(pairs, key=lambda pair: abs(pair[2].value))
+    if not sure:
         return Hint(
             about="groups",
-            sentence="No evidence for splitting: train together. What a step of one task does to "
-            f"another is within noise (at most {largest[0]} → {largest[1]} "
-            f"{spread(largest[2])} % of its loss taken away).",
+            sentence=f"No evidence for splitting: train together. {_noise(affinities)}",
         )
-    also = f"; against it {'; '.join(hurt)}" if hurt else ""
+    against = f"; against it {'; '.join(hurts)}" if hurts else ""
     return Hint(
         about="groups",
         sentence="Train all tasks together: steps of some take away loss of others "
-        f"({'; '.join(help_)}{also}).",
+        f"({'; '.join(helps)}{against}).",
+    )
+
+
+def _shown(pair: Pair) -> str:
+    a, b, score = pair
+    return f"{a} → {b} {spread(score)} %"
+
+
+def _noise(affinities: Square) -> str:
+    """Say why nothing was found."""
+    blind = [name for name, row in affinities.items() if row[name].low <= 0]
+    if blind:
+        return (
+            f"Steps of {listed(blind)} do not help their own task beyond noise on other records: "
+            "the probe was too short to tell what they do to others."
+        )
+    largest = max(_pairs(affinities), key=lambda pair: abs(pair[2].value))
+    return (
+        "What a step of one task does to another is within noise (at most "
+        f"{_shown(largest)} of its loss taken away)."
     )
 
 
