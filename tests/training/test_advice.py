@@ -12,7 +12,7 @@ from allrounder import Project
 from allrounder.errors import DataError
 from allrounder.evaluation.score import Score
 from allrounder.tasks import Regression
-from allrounder.training.advice import Probe, cosines
+from allrounder.training.advice import Probe, cosines, kept_advice
 from allrounder.training.hints import best_groups, hints
 
 WORDS = ("great", "good", "poor", "bad")
@@ -193,6 +193,14 @@ def test_advice_on_other_records_is_stale(project):
     report = Project.load(project, changes=["training.twins=false"]).train()
     assert report.advice is None
     assert report.outcomes == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": "?", "advice": 1}'])
+def test_advice_that_cannot_be_read_is_none(tmp_path, text):
+    sections = {"tasks": {}, "inputs": {}}
+    assert kept_advice(tmp_path, "records", sections) is None
+    (tmp_path / "advice.json").write_text(text)
+    assert kept_advice(tmp_path, "records", sections) is None
 
 
 def test_an_encoder_that_does_not_learn_leaves_nothing_to_advise_on(project):

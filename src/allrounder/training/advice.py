@@ -160,10 +160,10 @@ class Probe:
             return np.array([float(self.loss(name, drawn[name][1])) for name in self.names])
 
     def _ahead(self, gradients: Sequence[Tensor], loss: float) -> None:
-        length = float(sum((g.double() ** 2).sum() for g in gradients))
+        norm = float(torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients])))
         with torch.no_grad():
             for weight, gradient in zip(self.shared, gradients, strict=True):
-                weight.sub_(FALL * loss / max(length, 1e-12) * gradient)
+                weight.sub_(gradient, alpha=FALL * loss / max(norm**2, 1e-12))
 
     def _back(self, start: Sequence[Tensor]) -> None:
         with torch.no_grad():
@@ -296,11 +296,14 @@ def _key(records: str, project: Mapping[str, Any]) -> str:
 
 
 def kept_advice(cache: Path, records: str, project: Mapping[str, Any]) -> Advice | None:
-    """Return the advice that was given for the same records, tasks and encoders, if any was."""
+    """Return the advice that was given for the same records, tasks and encoders, if any was.
+
+    What another version wrote is ignored: it can be asked for again.
+    """
     path = cache / "advice.json"
-    if not path.exists():
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        same = kept["key"] == _key(records, project)
+        return TypeAdapter(Advice).validate_python(kept["advice"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    if kept.get("key") != _key(records, project):
-        return None
-    return TypeAdapter(Advice).validate_python(kept["advice"])

@@ -36,6 +36,7 @@ def fit(
         resume: go on from the checkpoint of an interrupted run.
     """
     job.settings.weighting.ready()
+    advice = kept_advice(job.cache, job.records.fingerprint, project)
     with kept_chance():
         job = replace(job, tasks=job.learned())
         write_yaml(job.run.path / "project.yaml", {**project, "tasks": dump(job.tasks)})
@@ -52,7 +53,7 @@ def fit(
     report = Report(
         tasks=reports,
         sharing=comparison and comparison.sharing,
-        advice=kept_advice(job.cache, job.records.fingerprint, project),
+        advice=advice,
         history=course.history,
         snapshots=_snapshots(keeper, own, comparison.origins if comparison else {}),
         speed={**_trained(model, course), **speed},
