@@ -132,18 +132,18 @@ def _shown(pair: Pair) -> str:
 
 
 def _noise(affinities: Square) -> str:
-    """Say why nothing was found."""
+    """Say what was seen of those steps that tell something, and which do not."""
     blind = [name for name, row in affinities.items() if row[name].low <= 0]
-    if blind:
-        return (
-            f"Steps of {listed(blind)} do not help their own task beyond noise on other records: "
-            "the probe was too short to tell what they do to others."
-        )
-    largest = max(_pairs(affinities), key=lambda pair: abs(pair[2].value))
-    return (
-        "What a step of one task does to another is within noise (at most "
-        f"{_shown(largest)} of its loss taken away)."
-    )
+    said = [
+        f"Steps of {listed(blind)} do not even help their own task beyond noise on other records: "
+        "the probe was too short to tell what they do to others."
+    ] if blind else []  # fmt: skip
+    telling = [pair for pair in _pairs(affinities) if pair[0] not in blind]
+    if telling:
+        largest = max(telling, key=lambda pair: abs(pair[2].value))
+        said.insert(0, "What a step of one task does to another is within noise (at most "
+                    f"{_shown(largest)} of its loss taken away).")  # fmt: skip
+    return " ".join(said)
 
 
 # ------------------------------------------------------------------ order and sampling
