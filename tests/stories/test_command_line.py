@@ -55,6 +55,18 @@ def test_check_prints_coverage_labels_lengths_and_advice(trained, say):
     assert isinstance(found["advice"], list)
 
 
+def test_check_advises_on_sharing_where_it_is_asked_to(newsroom, say):
+    file = newsroom(size=12)
+    code, out, err = say("check", file, "--sharing", "--json")
+    assert (code, err) == (0, "")
+    advice = json.loads(out)["sharing"]
+    assert advice["tasks"].keys() == {"topic", "mood", "entities"}
+    assert [hint["about"] for hint in advice["hints"]] == ["groups", *["order"] * 3, "sampling"]
+    code, out, _ = say("check", file)
+    assert "Cosines" not in out
+    assert "Cosines" in say("check", file, "--sharing")[1]
+
+
 def test_check_writes_no_run(newsroom, say):
     file = newsroom(size=6)
     assert say("check", file)[0] == 0

@@ -71,6 +71,14 @@ def test_what_is_learned_is_not_measured_on(tiny):
         assert not set(probe.learned[name]) & set(probe.measured[name])
 
 
+def test_labels_without_a_text_are_named(tiny):
+    rows = [{"text": "a day", "a": 1.0}] * 8 + [{"b": 1.0}] * 8
+    tasks = {name: Regression(center=0.0, scale=1.0) for name in ("a", "b")}
+    prepared = made(tasks, rows, inputs={"text": tiny_text(tiny, tune="full")})
+    with pytest.raises(DataError, match="Hardly a training record with a label of b has the text"):
+        Probe(prepared.model, prepared, settings(), list(tasks))
+
+
 def test_cosines_are_those_of_known_gradients():
     x, y = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])
     batches = torch.stack([torch.stack([x, y, -3 * x, 0 * x]), torch.stack([x, -y, x + y, 0 * x])])
@@ -104,10 +112,19 @@ def test_within_noise_nothing_is_parted():
     assert best_groups(affinities) == [["a", "b", "c"]]
     first = said(affinities)[0]
     assert first.sentence == (
-        "No evidence for splitting: train together. What a step of one task does to another is "
+        "No evidence for splitting: train together, and let twins show what a short probe cannot. "
+        "What a step of one task does to another is "
         "within noise (at most a → b -0.900 [-1.900, +0.100] % of its loss taken away)."
     )
-    assert first.yaml is None
+    assert first.yaml == "training: {twins: true}"
+
+
+def test_tasks_that_help_one_another_train_together():
+    first = said(square(a={"b": 3.0}, b={}))[0]
+    assert first.sentence == (
+        "Train all tasks together: steps of some take away loss of others (a → b +3.000 [+2.000, "
+        "+4.000] %); twins show whether the whole training does."
+    )
 
 
 def test_tasks_that_hurt_are_parted_and_tasks_that_do_nothing_are_not():

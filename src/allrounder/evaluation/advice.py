@@ -95,7 +95,7 @@ class Outcome:
     def verdict(self) -> str:
         """Whether the advice came true."""
         if self.expected == "no evidence":
-            return "nothing was foreseen"
+            return "nothing to see" if self.found == "no evidence" else "missed it"
         if self.found == "no evidence":
             return "not seen beyond noise"
         return "came true" if self.found == self.expected else "was wrong"
@@ -132,13 +132,18 @@ def checked(found: Mapping[str, Outcome]) -> str:
 
 
 def sentences(found: Mapping[str, Outcome]) -> Iterator[str]:
-    """Yield what came of the advice, in words, for each task that some was given for."""
+    """Yield what came of the advice, in words, for each task where there was something to see."""
     for name, one in found.items():
+        after = f"joint − twin is {spread(one.difference)} {one.metric}"
         if one.expected != "no evidence":
             yield (
                 f"Before training, the probe foresaw that sharing would have {one.expected} {name} "
-                f"({_onto(one)} % of its loss); joint − twin is {spread(one.difference)} "
-                f"{one.metric}: {_ending(one.verdict)}."
+                f"({_onto(one)} % of its loss); {after}: {_ending(one.verdict)}."
+            )
+        elif one.found != "no evidence":
+            yield (
+                f"Before training, the probe did not foresee that sharing {one.found} {name}: "
+                f"{after}."
             )
 
 

@@ -80,7 +80,16 @@ class Probe:
         halves = {name: np.array_split(order[labeled[name]], 2) for name in self.names}
         self.learned = {name: half[0] for name, half in halves.items()}
         self.measured = {name: half[1] for name, half in halves.items()}
+        self._check()
         self.size = self._size()
+
+    def _check(self) -> None:
+        for name, rows in self.measured.items():
+            if len(rows) < 2:
+                raise DataError(
+                    f"Hardly a training record with a label of {name} has the text that the task "
+                    "reads, so sharing cannot be looked at. Check `map` of its source."
+                )
 
     def _size(self) -> int:
         """Return how many records a batch has, so that the whole probe stays within its work."""

@@ -116,13 +116,16 @@ def _grouping(affinities: Square, groups: Sequence[Sequence[str]]) -> Hint:
     if not sure:
         return Hint(
             about="groups",
-            sentence=f"No evidence for splitting: train together. {_noise(affinities)}",
+            sentence="No evidence for splitting: train together, and let twins show what a short "
+            f"probe cannot. {_noise(affinities)}",
+            yaml="training: {twins: true}",
         )
     against = f"; against it {'; '.join(hurts)}" if hurts else ""
     return Hint(
         about="groups",
         sentence="Train all tasks together: steps of some take away loss of others "
-        f"({'; '.join(helps)}{against}).",
+        f"({'; '.join(helps)}{against}); twins show whether the whole training does.",
+        yaml="training: {twins: true}",
     )
 
 
