@@ -66,7 +66,7 @@ def keep(name: str, title: str, table: Sequence[Any], notes: Sequence[str]) -> N
     when = datetime.now(UTC).date().isoformat()
     lines = [f"# {title}", "", "```", text, "```", "", *(f"- {note}" for note in notes), "",
              f"{when} · {where} · commit {COMMIT} · `python benchmarks/{name}.py`", ""]  # fmt: skip
-    shutil.rmtree(ROOT / ".kit" / "benchmarks" / name, ignore_errors=True)
+    forget(name)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
@@ -84,6 +84,11 @@ def alone(call: Callable[..., dict[str, float]], *words: Any) -> dict[str, float
         found = said.read()
     os.waitpid(child, 0)
     return json.loads(found)
+
+
+def forget(name: str) -> None:
+    """Forget what an interrupted benchmark has found so far."""
+    shutil.rmtree(ROOT / ".kit" / "benchmarks" / name, ignore_errors=True)
 
 
 def remembered(name: str, case: str, compute: Callable[[], Any]) -> Any:
