@@ -102,7 +102,14 @@ def compare(
     for seed in seeds[len(joints) :]:
         joints.append(told(_part(job, list(job.tasks), seed, twins.budget), f"joint-{seed}"))
     alone = {
-        name: [told(_part(job, [name], seed, twins.budget), f"{name}-{seed}") for seed in seeds]
+        name: [
+            told(
+                _part(job, [name], seed, twins.budget),
+                f"{name}-{seed}",
+                keep=seed == job.settings.seed and not short,
+            )
+            for seed in seeds
+        ]
         for name in job.tasks
         if name not in job.freeze
     }
@@ -160,8 +167,14 @@ def visits(job: Job, prepared: Prepared) -> dict[str, float]:
     return Epochs(prepared, job.rows("train"), job.settings, sources).visits()
 
 
-def told(job: Job, name: str) -> Told:
-    """Train, and keep what the model says of validation and test records; or read what was kept."""
+def told(job: Job, name: str, *, keep: bool = False) -> Told:
+    """Train, and note what the model says of validation and test records; or read what was noted.
+
+    Args:
+        job: the training.
+        name: what it is called among the twins.
+        keep: whether its weights may be wanted.
+    """
     folder = _folder(job, name)
     if not (folder / "said.json").exists():
         inner = replace(
@@ -173,7 +186,8 @@ def told(job: Job, name: str) -> Told:
         prepared = inner.prepared(model)
         keeper, course = train(inner, model, prepared, resume=True)
         found = tell_of(inner, model, prepared, keeper, course.seconds)
-        save_tensors(folder / "twin.safetensors", keeper.weights(keeper.shared))
+        if keep:
+            save_tensors(folder / "twin.safetensors", keeper.weights(keeper.shared))
         write_json(folder / "said.json", asdict(found))
         keeper.clear()
         (folder / CHECKPOINT).unlink(missing_ok=True)
