@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import torch
 from allrounder.evaluation.table import aligned
 from allrounder.plan import make_plan
 from allrounder.project import Project
+from allrounder.runs import write_text
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -64,6 +66,7 @@ def keep(name: str, title: str, table: Sequence[Any], notes: Sequence[str]) -> N
     when = datetime.now(UTC).date().isoformat()
     lines = [f"# {title}", "", "```", text, "```", "", *(f"- {note}" for note in notes), "",
              f"{when} · {where} · commit {COMMIT} · `python benchmarks/{name}.py`", ""]  # fmt: skip
+    forget(name)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
@@ -81,6 +84,22 @@ def alone(call: Callable[..., dict[str, float]], *words: Any) -> dict[str, float
         found = said.read()
     os.waitpid(child, 0)
     return json.loads(found)
+
+
+def forget(name: str) -> None:
+    """Forget what an interrupted benchmark has found so far."""
+    shutil.rmtree(ROOT / ".kit" / "benchmarks" / name, ignore_errors=True)
+
+
+def remembered(name: str, case: str, compute: Callable[[], Any]) -> Any:
+    """Return what `compute` gives, from disk where an interrupted benchmark had it already.
+
+    What is remembered is plain data; `keep` forgets it once the table is written.
+    """
+    path = ROOT / ".kit" / "benchmarks" / name / f"{case}.json"
+    if not path.exists():
+        write_text(path, json.dumps(compute(), ensure_ascii=False))
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def mean_interval(values: Sequence[float]) -> str:

@@ -41,11 +41,17 @@ def _utterance(row: dict[str, Any]) -> dict[str, Any]:
         {"start": slot["span"][0], "end": slot["span"][1], "label": label}
         for label, slot in row.get("slots", {}).items()
     ]
-    return {
-        "text": row["text"],
-        "intents": row.get("intents", []),
-        "slots": sorted(slots, key=lambda slot: slot["start"]),
-    }
+    return {"text": row["text"], "intents": row.get("intents", []), "slots": apart(slots)}
+
+
+def apart(spans: Sequence[dict[str, Any]]) -> Rows:
+    """Return the spans in order, of those that overlap only the longest, and none that is empty."""
+    kept: Rows = []
+    for span in sorted(spans, key=lambda span: (span["start"] - span["end"], span["start"])):
+        clear = all(span["end"] <= one["start"] or one["end"] <= span["start"] for one in kept)
+        if clear and span["start"] < span["end"]:
+            kept.append(span)
+    return sorted(kept, key=lambda span: span["start"])
 
 
 @lru_cache(maxsize=1)

@@ -11,12 +11,24 @@ Default size: cut training sets, 3 seeds, about 25 minutes on 2 cores; --full: w
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import MINILM, arguments, data, keep, mean_interval, scratch, trained, write_jsonl
+from common import (
+    MINILM,
+    arguments,
+    data,
+    keep,
+    mean_interval,
+    remembered,
+    scratch,
+    trained,
+    write_jsonl,
+)
 from joint_intent_slots import SPLITS, read
+from pydantic import TypeAdapter
 from readers import held_out, nlupp, rated
 
 from allrounder.evaluation.sharing import Sharing, over_seeds, spread
@@ -117,6 +129,13 @@ def project(found: dict[str, Any], **training: Any) -> dict[str, Any]:
     }
 
 
+def judged(case: Any, full: bool, seeds: int) -> dict[str, Any]:
+    """Train shared model and twins of one setting; return what sharing did, as plain data."""
+    folder = scratch()
+    _, report = trained(project(case(folder, full), twins={"seeds": seeds}), folder)
+    return asdict(report.sharing)
+
+
 def rows_of(name: str, sharing: Sharing) -> list[list[str]]:
     """Return a line for each task, in hundredths, and one for all of them."""
     lines = [
@@ -185,12 +204,14 @@ def main() -> None:
     table = [["setting: task", "metric", "twin", "joint", "joint − twin", "answers from",
               "shipped − twin"]]  # fmt: skip
     costs = [["setting: what", "training", "weights", "a record"]]
+    size = "full" if full else "default"
     for name, case in CASES.items():
-        folder = scratch()
-        _, report = trained(project(case(folder, full), twins={"seeds": seeds}), folder)
-        table += rows_of(name, report.sharing)
-        costs += cost_rows(name, report.sharing)
-    keep("sharing", "Did sharing help?", [table, costs, sampling(range(seeds))], [
+        found = remembered("sharing", f"{name} {size}", lambda c=case: judged(c, full, seeds))
+        sharing = TypeAdapter(Sharing).validate_python(found)
+        table += rows_of(name, sharing)
+        costs += cost_rows(name, sharing)
+    drawn = remembered("sharing", f"sampling {size}", lambda: sampling(range(seeds)))
+    keep("sharing", "Did sharing help?", [table, costs, drawn], [
         "Scores in hundredths, mean ± half of the 95 % interval over seeds; differences with 95 % "
         "intervals over seeds (Student's t); Δm is the mean relative difference in percent.",
         "Whether a task falls back is decided on validation records; the table shows test records.",

@@ -15,12 +15,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import setfit_runs
-from common import MINILM, keep, mean_interval, scratch, trained, write_jsonl
+from common import MINILM, forget, keep, mean_interval, remembered, scratch, trained, write_jsonl
 from readers import Rows, few, held_out, nlupp, rated
 
 from allrounder.encoders.locate import locate
@@ -31,7 +31,7 @@ CHOSEN = 20260
 """Seed of what every run shares: test sets and the part of the support data."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Transfer:
     """Support data, and a target task with records to draw from and to test on.
 
@@ -122,10 +122,14 @@ def ours(
     *,
     encoder: Mapping[str, Any] = TEXT,
     support: bool = False,
+    after: bool = False,
     steps: int = 0,
     **training: Any,
 ) -> float:
-    """Train a project for about `steps`; return the target's score on the test rows, times 100."""
+    """Train a project for about `steps`; return the target's score on the test rows, times 100.
+
+    With `support` the support task is trained along with it, with `after` before it.
+    """
     folder = scratch()
     column, more = transfer.column, transfer.support if support else []
     files = {
@@ -147,6 +151,7 @@ def ours(
     defaults = {"epochs": epochs, "patience": 99, "probe": False, "seed": seed,
                 "checkpoint_minutes": 1e9}  # fmt: skip
     sections = {
+        "from": supported(transfer, seed, steps) if after else None,
         "sources": sources,
         "inputs": {"text": encoder},
         "tasks": tasks,
@@ -154,6 +159,26 @@ def ours(
     }
     _, report = trained(sections, folder)
     return 100 * report.tasks["target"].deciding.after.value
+
+
+@cache
+def supported(transfer: Transfer, seed: int, steps: int) -> str:
+    """Train the support task alone for as many steps; return its run."""
+    folder, column = scratch(), transfer.column
+    rows = [{"text": row["text"], "support": row[column]} for row in transfer.support]
+    for name, found in {"train": rows, "validation": [{"text": rows[0]["text"]}],
+                        "test": rows[:50]}.items():  # fmt: skip
+        write_jsonl(folder / f"{name}.jsonl", found)
+    task = {"kind": transfer.kind, "labels": _labels(column, transfer.support)}
+    project, _ = trained({
+        "sources": [{"path": f"{split}.jsonl", "split": split}
+                    for split in ("train", "validation", "test")],
+        "inputs": {"text": TEXT},
+        "tasks": {"support": task},
+        "training": {"epochs": _epochs(len(rows), max(steps, STEPS)), "patience": 99, "seed": seed,
+                     "probe": False, "checkpoint_minutes": 1e9, "evaluate_every": 1e9, **TUNED},
+    }, folder)  # fmt: skip
+    return str(project.run.path)
 
 
 def _epochs(num_records: int, steps: int) -> int:
@@ -172,7 +197,10 @@ def ways(steps: int) -> dict[str, Measure]:
         "from scratch": partial(ours, encoder=HASHING, steps=steps, head_lr=1e-2),
         "from the encoder": partial(ours, steps=steps, **TUNED),
         "head start": partial(ours, steps=steps // 2, head_start=start, **TUNED),
-        # "sequential" goes here: `from:` a run trained on `transfer.support` alone.
+        "sequential": partial(ours, steps=steps, after=True, **TUNED),
+        "sequential, head start": partial(
+            ours, steps=steps // 2, after=True, head_start=start, **TUNED
+        ),
         "joint": partial(ours, steps=2 * steps, **JOINT),
         "head start, joint": partial(ours, steps=steps, head_start=start, **JOINT),
     }
@@ -222,8 +250,13 @@ def line(
 ) -> list[str]:
     """Measure every way with `n` labels a class; return a row of the table."""
     cases = [(transfer, few(transfer.pool, transfer.column, n, seed), seed) for seed in seeds]
-    cells = [mean_interval([way(*case) for case in cases]) for way in columns.values()]
-    cells += [mean_interval(scores) for scores in peer(cases, max_steps)]
+    case = f"{transfer.name.split(':')[0]} {n} {len(cases)}"
+    found = {
+        name: remembered("transfer", f"{case} {name}", lambda w=way: [w(*case) for case in cases])
+        for name, way in columns.items()
+    }
+    theirs = remembered("transfer", f"{case} SetFit", lambda: peer(cases, max_steps))
+    cells = [mean_interval(scores) for scores in [*found.values(), *theirs]]
     num_rows = f"{np.mean([len(rows) for _, rows, _ in cases]):,.0f}"
     return [transfer.name, str(n), num_rows, *cells]
 
@@ -240,16 +273,19 @@ def main() -> None:
     max_steps = 5 if flags.quick else -1 if flags.full else 60
     columns = ways(6 if flags.quick else STEPS)
     table = [["transfer", "labels a class", "records", *columns, "SetFit", "C = 100"]]
-    for made in (intents, polarity):
-        transfer = made(num_support)
-        table += [line(transfer, n, seeds, columns, max_steps) for n in sizes]
+    transfers = [made(num_support) for made in (intents, polarity)]
+    found = {
+        n: [line(transfer, n, seeds, columns, max_steps) for transfer in transfers] for n in sizes
+    }
+    table += [row for rows in zip(*found.values(), strict=True) for row in rows]
     cut = f"SetFit's own `max_steps`: {max_steps}" if max_steps > 0 else "not cut"
     if flags.quick:
         sys.stdout.write(aligned(table, left=1) + "\n")
+        forget("transfer")
         return  # too little to be kept
     keep("transfer", "Few labels and transfer", table, [
         f"{len(seeds)} seed(s); the training labels change with the seed, test records do not.",
-        f"Support: {num_support:,} records at most.",
+        f"Support: {num_support:,} records at most; sequential: a run on them, then `from` it.",
         f"SetFit: {setfit_runs.PACKAGES[1]}, its defaults; {cut}, a step has 16 pairs; one-vs-rest "
         "for intents.",
         "C = 100: SetFit's encoder under a logistic regression with C = 100 in place of 1, under "

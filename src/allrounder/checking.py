@@ -103,6 +103,7 @@ def check(plan: Plan) -> CheckReport:
     inputs = plan.located()
     plan.opened()
     records = load_records(plan)
+    frozen = plan.start.freeze if plan.start else []
     found = {}
     for name, encoder in inputs.items():
         text = _sample(records, (encoder.fields or [name])[0])
@@ -119,7 +120,9 @@ def check(plan: Plan) -> CheckReport:
         untrained={
             name: found
             for name, task in plan.tasks.items()
-            if hasattr(task, "labels") and (found := _untrained(records, name, task))
+            if name not in frozen
+            and hasattr(task, "labels")
+            and (found := _untrained(records, name, task))
         },
     )
 

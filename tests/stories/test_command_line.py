@@ -117,6 +117,39 @@ def test_evaluate_reads_columns_of_other_names(trained, say, tmp_path):
     assert json.loads(out)["tasks"]["topic"]["num_records"] == 2
 
 
+def test_evaluate_tells_what_sharing_did(newsroom, say):
+    file = newsroom(size=10)
+    assert say("train", file)[0] == 0
+    code, out, _ = say("evaluate", file, "--twins", "--budget", "0.5")
+    assert code == 0
+    assert "Did sharing help? Intervals over records, with one seed." in out
+    assert "3 twins" in out
+    code, out, _ = say("evaluate", file, "--twins", "--json")
+    assert set(json.loads(out)["sharing"]["tasks"]) == {"topic", "mood", "entities"}
+    page = (file.parent / "runs" / "1" / "report.html").read_text("utf-8")
+    assert "Did sharing help?" in page
+    code, _, err = say("evaluate", file, "--twins", "--split", "train")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "leave --data and --split out" in err
+    code, _, err = say("evaluate", file, "--twins", "--budget", "3")
+    assert "`training.twins` has `budget: 3.0`. Expected more than 0, at most 1." in err
+
+
+def test_a_project_starts_from_a_run_and_keeps_what_it_freezes(newsroom, say):
+    file = newsroom(size=10)
+    assert say("train", file)[0] == 0
+    plain = yaml.safe_load(file.read_text("utf-8"))
+    plain |= {"from": {"run": "runs/1", "freeze": ["topic"]}, "tasks": {"mood": "regression"},
+              "sources": [{"path": "rated.jsonl"}]}  # fmt: skip
+    (file.parent / "next.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
+    assert say("check", file.parent / "next.yaml")[0] == 0
+    code, out, err = say("train", file.parent / "next.yaml")
+    assert (code, err) == (0, "")
+    assert "runs/2/report.html" in out
+    _, out, _ = say("predict", file.parent / "next.yaml", "Dr Lin won the match")
+    assert set(json.loads(out)) == {"topic", "mood"}
+
+
 def test_an_interrupted_run_takes_no_changes(trained, say):
     code, _, err = say("train", trained[0], "--resume", "--set", "training.lr=1")
     assert code == 2

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import hashing, made, settings, tiny_text
 
+from allrounder.errors import DataError
 from allrounder.tasks import Multiclass, Regression, Spans
-from allrounder.training.epochs import grouped
+from allrounder.training.epochs import Epochs, grouped
 from allrounder.training.loop import Loop, parameter_groups
 
 TASKS = {
@@ -322,6 +323,42 @@ def test_gradients_are_clipped_to_the_norm_asked_for():
     assert float(moves[1].norm()) == pytest.approx(0.01, rel=1e-3)
     torch.testing.assert_close(
         moves[0] / moves[0].norm(), moves[1] / moves[1].norm(), atol=1e-4, rtol=1e-3
+    )
+
+
+# ------------------------------------------------------------------ sources and sampling
+
+
+def test_sources_of_the_same_task_are_groups_of_their_own():
+    rows = [{"text": f"Acme {i}", "topic": "ab"[i % 2]} for i in range(40)]
+    prepared = made({"topic": Multiclass(labels=["a", "b"])}, rows)
+    sources = np.array([0] * 36 + [1] * 4)
+    epochs = Epochs(prepared, np.arange(40), settings(sampling="uniform"), sources)
+    shown = np.concatenate(epochs.batches(0, prepared.labeled(np.arange(40), ["topic"])))
+    assert Counter(sources[shown].tolist()) == {0: 20, 1: 20}
+
+
+def test_visits_are_what_the_epochs_show():
+    prepared = made(TASKS, rows_of(60))
+    course = settings(epochs=1.5, sampling={"kind": "smoothed", "alpha": 0.3})
+    epochs = Epochs(prepared, np.arange(60), course)
+    labeled = prepared.labeled(np.arange(60), list(TASKS))
+    whole, half = (np.concatenate(epochs.batches(e, labeled)) for e in (0, 1))
+    for name, visits in epochs.visits().items():
+        shown = labeled[name][whole].sum() + labeled[name][half].sum() / 2
+        assert visits == pytest.approx(shown)
+
+
+def test_a_task_that_sampling_never_reaches_is_refused():
+    rows = [{"text": f"Acme {i}", "topic": "ab"[i % 2]} for i in range(60)]
+    rows += [{"text": "bank", "mood": 1.0}]
+    prepared = made({name: TASKS[name] for name in ("topic", "mood")}, rows)
+    with pytest.raises(DataError) as caught:
+        Loop(prepared.model, prepared, np.arange(61),
+             settings(sampling={"kind": "smoothed", "alpha": 4.0}))  # fmt: skip
+    assert str(caught.value) == (
+        "`training.sampling` (smoothed) never draws a record with a label of mood: its group is "
+        "too small beside the others. Lower alpha or set a cap."
     )
 
 

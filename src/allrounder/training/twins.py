@@ -25,7 +25,7 @@ from allrounder.training.keeping import Keeper
 from allrounder.training.settings import Twins
 
 CHOSEN, JUDGED = SPLITS = ("validation", "test")
-TIMED = 256
+TIMED = 128
 """Records that are answered to time an answer."""
 
 Answers = dict[str, dict[str, Said]]
@@ -102,7 +102,14 @@ def compare(
     for seed in seeds[len(joints) :]:
         joints.append(told(_part(job, list(job.tasks), seed, twins.budget), f"joint-{seed}"))
     alone = {
-        name: [told(_part(job, [name], seed, twins.budget), f"{name}-{seed}") for seed in seeds]
+        name: [
+            told(
+                _part(job, [name], seed, twins.budget),
+                f"{name}-{seed}",
+                keep=seed == job.settings.seed and not short,
+            )
+            for seed in seeds
+        ]
         for name in job.tasks
         if name not in job.freeze
     }
@@ -160,8 +167,14 @@ def visits(job: Job, prepared: Prepared) -> dict[str, float]:
     return Epochs(prepared, job.rows("train"), job.settings, sources).visits()
 
 
-def told(job: Job, name: str) -> Told:
-    """Train, and keep what the model says of validation and test records; or read what was kept."""
+def told(job: Job, name: str, *, keep: bool = False) -> Told:
+    """Train, and note what the model says of validation and test records; or read what was noted.
+
+    Args:
+        job: the training.
+        name: what it is called among the twins.
+        keep: whether its weights may be wanted.
+    """
     folder = _folder(job, name)
     if not (folder / "said.json").exists():
         inner = replace(
@@ -173,7 +186,8 @@ def told(job: Job, name: str) -> Told:
         prepared = inner.prepared(model)
         keeper, course = train(inner, model, prepared, resume=True)
         found = tell_of(inner, model, prepared, keeper, course.seconds)
-        save_tensors(folder / "twin.safetensors", keeper.weights(keeper.shared))
+        if keep:
+            save_tensors(folder / "twin.safetensors", keeper.weights(keeper.shared))
         write_json(folder / "said.json", asdict(found))
         keeper.clear()
         (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -219,14 +233,17 @@ def _answers(job: Job, passes: Passes, prepared: Prepared) -> Answers:
 
 
 def milliseconds(passes: Passes, prepared: Prepared, rows: np.ndarray) -> float:
-    """Return the time to score one record for all tasks, from a few hundred."""
-    rows, began = rows[:TIMED], time.perf_counter()
-    for model, tasks in passes:
-        for _ in scored(model, prepared, rows, tasks=tasks):
-            pass
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return round(1000 * (time.perf_counter() - began) / max(len(rows), 1), 4)
+    """Return the time to score one record for all tasks: the median of three goes at a few."""
+    rows, times = rows[:TIMED], []
+    for _ in range(3):
+        began = time.perf_counter()
+        for model, tasks in passes:
+            for _ in scored(model, prepared, rows, tasks=tasks):
+                pass
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+    return round(1000 * float(np.median(times)) / max(len(rows), 1), 4)
 
 
 @dataclass
