@@ -8,6 +8,7 @@ from torch.distributions import Bernoulli, Categorical, kl_divergence
 from torch.nn import functional as F
 
 from allrounder import Project, ProjectError
+from allrounder.plan import read_plan
 from allrounder.tasks import Multiclass, Multilabel, Ordinal, Regression, Spans
 from allrounder.training.loop import Loop
 
@@ -187,3 +188,16 @@ def test_without_dropout_anywhere_it_is_refused(tmp_path):
         "`training.dropout` or the `dropout` of an input above 0."
     )
     Project.load(write_newsroom(tmp_path, training={"r_drop": 1.0}))
+
+
+def test_dropout_inside_an_encoder_is_enough_unless_it_is_frozen(tmp_path):
+    for tune in ("top:1", "frozen"):
+        text = {"kind": "text", "model": "tiny", "dropout": 0.1, "tune": tune}
+        file = write_newsroom(
+            tmp_path, inputs={"text": text}, training={"r_drop": 1.0, "dropout": 0}
+        )
+        if tune == "frozen":
+            with pytest.raises(ProjectError, match=r"`training\.r_drop` compares two passes"):
+                read_plan(file)
+        else:
+            read_plan(file)

@@ -166,6 +166,17 @@ def test_a_soup_costs_one_pass_and_answers_as_it_was_judged(tmp_path):
         assert again.tasks[name].metrics == task.metrics
 
 
+def test_a_soup_is_compared_with_twins_as_the_shared_snapshot(tmp_path):
+    training = {**TRAINING, "twins": True}
+    report = Project.load(write_newsroom(tmp_path, size=8, training=training)).train()
+    assert report.notes[0].startswith("Soup: the mean of the weights after steps ")
+    for name, found in report.sharing.tasks.items():
+        shipped = report.tasks[name].metrics[found.metric].after.value
+        assert found.shipped[0] == pytest.approx(shipped, abs=1e-6)
+        assert report.snapshots[name]["shipped_step"] is None or found.origin == "own snapshot"
+    assert not (tmp_path / "runs/1/twins").exists()
+
+
 def test_a_way_to_choose_snapshots_that_is_unknown_is_refused(tmp_path):
     with pytest.raises(ProjectError) as caught:
         Project.load(write_newsroom(tmp_path, training={"snapshots": "stew"}))
