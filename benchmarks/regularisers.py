@@ -2,7 +2,7 @@
 
 Intent and slots of 500 training sentences in one model, MiniLM with its top 2 layers tuned; 200
 validation sentences choose, the 700 published test sentences judge. Everything but the one key is
-the same. Default size: two seeds, about 4 minutes on 1 core; --full: five seeds.
+the same. Default size: two seeds, about 7 minutes on 1 core; --full: five seeds.
 """
 
 from pathlib import Path
