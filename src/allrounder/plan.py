@@ -155,6 +155,7 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
     )
     _check_names(plan)
     _check_head_start(plan)
+    _check_r_drop(plan)
     return plan
 
 
@@ -258,6 +259,20 @@ def _check_head_start(plan: Plan) -> None:
         raise ProjectError(
             "`training.head_start` pulls records of one label together, and no task has labels "
             "for that: it is for multiclass, multilabel and ordinal tasks. Remove it."
+        )
+
+
+def _check_r_drop(plan: Plan) -> None:
+    """Refuse to compare two passes that no dropout makes different."""
+    inside = [
+        encoder
+        for encoder in plan.inputs.values()
+        if getattr(encoder, "dropout", 0) and getattr(encoder, "tune", None) != "frozen"
+    ]
+    if plan.training.r_drop and not plan.training.dropout and not inside:
+        raise ProjectError(
+            "`training.r_drop` compares two passes under different dropout, and there is none: set "
+            "`training.dropout` or the `dropout` of an input above 0."
         )
 
 

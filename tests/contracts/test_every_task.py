@@ -197,7 +197,32 @@ def test_the_divergence_is_nothing_from_itself_and_something_from_another(kind):
     assert (other > 0).all()
     other.sum().backward()
     assert scores.grad.abs().sum() > 0
-    assert teacher.grad is None, "a teacher is not taught"
+    assert teacher.grad.abs().sum() > 0, "whoever wants a teacher left alone detaches it"
+
+
+@KINDS
+def test_two_passes_are_pulled_together_from_both_sides(kind):
+    task = example(kind).task
+    prepared = made({"it": task}, example(kind).rows)
+    batch = prepared.batch(np.arange(2), {"it": np.ones(2, dtype=bool)}, targets=True)
+    scores = prepared.model(batch)["it"].detach()
+    one, other = (scores + 0.3 * torch.randn_like(scores) for _ in range(2))
+    one, other = one.requires_grad_(), other.requires_grad_()
+    apart = task.disagreement(one, other, batch.targets["it"])
+    assert apart.shape == (2,)
+    assert (apart > 0).all()
+    torch.testing.assert_close(apart, task.disagreement(other, one, batch.targets["it"]))
+    torch.testing.assert_close(
+        task.disagreement(one, one, batch.targets["it"]), torch.zeros(2), atol=1e-5, rtol=0
+    )
+    before = [one.detach().clone(), other.detach().clone()]
+    apart.sum().backward()
+    for side, start in zip((one, other), before, strict=True):
+        with torch.no_grad():
+            side -= 0.05 * side.grad
+        assert not torch.equal(side, start)
+        assert torch.isfinite(side).all()
+    assert (task.disagreement(one, other, batch.targets["it"]) < apart).all()
 
 
 @KINDS

@@ -69,6 +69,20 @@ def test_what_a_weighting_remembers_outlives_a_kill(tmp_path, kind):
         assert cut[what] == whole[what], what
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [{"ema": 0.9}, {"r_drop": 1.0}, {"ema": 0.9, "r_drop": 1.0, "snapshots": "soup"}],
+    ids=lambda keys: "+".join(keys),
+)
+def test_what_regularises_goes_on_as_if_nothing_had_happened(tmp_path, keys):
+    found = killed(tmp_path, ["step 15"], evaluate_every=1, patience=9, **keys)
+    whole, cut = found["null"], found['"step 15"']
+    assert cut["lives"][0] == "killed"
+    assert int(cut["lives"][1].split()[2]) < int(whole["lives"][0].split()[2])
+    for what in ("tasks", "snapshots", "history", "weights"):
+        assert cut[what] == whole[what], what
+
+
 @pytest.mark.parametrize("moment", BEFORE_THE_RUN)
 def test_killed_before_a_run_began_there_is_nothing_to_resume(lives, moment):
     killed, refused = lives[json.dumps(moment)]["lives"]

@@ -104,7 +104,7 @@ def learning(
 def _mark_snapshot(axes: "Axes", scores: np.ndarray, snapshot: dict[str, Any]) -> None:
     if len(scores):
         axes.plot(*scores.T, color=AFTER, linewidth=1.6, marker="o", markersize=2.5)
-    if snapshot.get("shipped") is not None:
+    if None not in (snapshot.get("shipped_step"), snapshot.get("shipped")):
         at, value = snapshot["shipped_step"], snapshot["shipped"]
         axes.axvline(at, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
         axes.scatter([at], [value], s=46, color=AFTER, zorder=4, clip_on=False)

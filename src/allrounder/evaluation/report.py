@@ -121,7 +121,7 @@ class Report:
         sharing: what sharing did to each task, where twins were trained.
         advice: what a probe said of sharing before training, where one was asked for.
         history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
-        snapshots: per task best_step, best, shipped_step and shipped.
+        snapshots: per task best_step, best, shipped_step (none of a soup) and shipped.
         speed: counts and rates, such as train_tokens_per_second.
         data: records per source and split, and coverage per source, task and split.
         notes: plain sentences.

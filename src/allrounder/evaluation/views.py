@@ -1,6 +1,6 @@
 """What the page shows, laid out: places on a scale, shares of a row, pieces of a text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor
@@ -201,11 +201,14 @@ def _learning(report: Report, name: str, task: TaskReport) -> Figure | None:
     caption = f"Above: {task.decides} on validation records. Below: training loss."
     if snapshot:
         caption += f" The ring marks the best step ({snapshot['best_step']:,})"
-        at = snapshot["shipped_step"]
-        caption += (
-            f", the full dot the step that was shipped ({at:,})." if at else "; a twin ships."
-        )
+        caption += _shipped(snapshot)
     return Figure("Learning", svg, caption)
+
+
+def _shipped(snapshot: Mapping[str, Any]) -> str:
+    if snapshot["shipped_step"] is not None:
+        return f", the full dot the step that was shipped ({snapshot['shipped_step']:,})."
+    return "; a twin ships." if snapshot["shipped"] is None else "; a soup ships."
 
 
 def _reliability(task: TaskReport) -> Figure | None:

@@ -37,6 +37,8 @@ class Batch:
 
     `places` says for each task which records of the batch it is asked of; `targets` their labels
     where those are known, `teachers` the scores of an older model where those take their place.
+    `r_drop` above 0 says that every record stands there twice, side by side, and how much it costs
+    a task to answer the two differently.
     """
 
     num_records: int
@@ -44,6 +46,7 @@ class Batch:
     places: dict[str, Tensor]
     targets: dict[str, Tensor] = field(default_factory=dict)
     teachers: dict[str, Tensor] = field(default_factory=dict)
+    r_drop: float = 0.0
 
 
 class Model(nn.Module):
@@ -183,8 +186,20 @@ class Model(nn.Module):
         if self.tasks[name].reads == "tokens":
             scores = scores[:, : targets.shape[1]]
             targets = targets[:, : scores.shape[1]]
-        judge = self.tasks[name].divergence if taught else self.tasks[name].loss
-        return judge(scores, targets)
+        if taught:
+            return self.tasks[name].divergence(scores, targets.detach())
+        loss = self.tasks[name].loss(scores, targets)
+        return loss + batch.r_drop * self._apart(name, scores, targets) if batch.r_drop else loss
+
+    def _apart(self, name: str, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return what the two passes over each record disagree, once for each of the two: [2n].
+
+        R-Drop (Liang et al. 2021): the mean over the rows of loss + α · disagreement is that over
+        records of ½ (loss1 + loss2) + α · ½ (KL(p1 ‖ p2) + KL(p2 ‖ p1)). It is equation 4 times
+        one half, with its α times two; the authors' own code has it so too.
+        """
+        apart = self.tasks[name].disagreement(scores[0::2], scores[1::2], targets[0::2])
+        return apart.repeat_interleave(2)
 
     def trained(self) -> dict[str, Tensor]:
         """Return the weights that learn, by name: what a snapshot has to hold."""

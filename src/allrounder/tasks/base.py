@@ -145,8 +145,23 @@ class Task(Kind, ABC):
     def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
         """Return how far the scores of each record are from a teacher's: [n], 0 where equal.
 
-        What the teacher did not score is NaN. It has no gradient with respect to the teacher.
+        What the teacher did not score is NaN. It has a gradient with respect to both; whoever
+        wants the teacher left alone gives it detached.
         """
+
+    def disagreement(self, one: "Tensor", other: "Tensor", targets: "Tensor") -> "Tensor":
+        """Return how far two passes over the same records are apart: [n], 0 where equal.
+
+        ½ (KL(p1 ‖ p2) + KL(p2 ‖ p1)), the bidirectional divergence of R-Drop (Liang et al. 2021,
+        equation 3), with a gradient through all four places. For kinds whose divergence is a
+        squared distance it is that distance.
+
+        Args:
+            one: the scores of the first pass, as `loss` takes them.
+            other: those of the second.
+            targets: of the records; only what trains is compared.
+        """
+        return (self.divergence(one, other) + self.divergence(other, one)) / 2
 
     @abstractmethod
     def decode(self, scores: "Tensor") -> list[Any]:

@@ -49,9 +49,9 @@ def binary_cross_entropy(
 def divergence(scores: Tensor, teacher: Tensor) -> Tensor:
     """Return KL(teacher ‖ scores) of each row, [n, L] → [n], over the labels the teacher knows.
 
-    A teacher that knows fewer labels knows the first ones.
+    A teacher that knows fewer labels knows the first ones. It has a gradient with respect to both.
     """
-    known, taught = scores[..., : teacher.shape[-1]], teacher.detach().log_softmax(-1)
+    known, taught = scores[..., : teacher.shape[-1]], teacher.log_softmax(-1)
     each = F.kl_div(known.log_softmax(-1), taught, reduction="none", log_target=True)
     return each.sum(-1)
 
@@ -59,9 +59,9 @@ def divergence(scores: Tensor, teacher: Tensor) -> Tensor:
 def binary_divergence(scores: Tensor, teacher: Tensor) -> Tensor:
     """Return KL(teacher ‖ scores) of each row, summed over its yes-or-no decisions: [n, L] → [n].
 
-    A teacher that knows fewer labels knows the first ones.
+    A teacher that knows fewer labels knows the first ones. It has a gradient with respect to both.
     """
-    scores, teacher = scores[..., : teacher.shape[-1]], teacher.detach()
+    scores = scores[..., : teacher.shape[-1]]
     yes = teacher.sigmoid() * (F.logsigmoid(teacher) - F.logsigmoid(scores))
     no = (-teacher).sigmoid() * (F.logsigmoid(-teacher) - F.logsigmoid(-scores))
     return (yes + no).sum(-1)

@@ -182,6 +182,12 @@ class Spans(Task):
         summed = scores.new_zeros(known.shape).masked_scatter(known, each).sum(-1)
         return summed / known.sum(-1).clamp(min=1)
 
+    def disagreement(self, one: "Tensor", other: "Tensor", targets: "Tensor") -> "Tensor":
+        """Return the mean over the tokens of each record that its loss is a mean of."""
+        unread = (targets == IGNORED)[..., None]
+        hidden = [scores.masked_fill(unread, float("nan")) for scores in (one, other)]
+        return (self.divergence(one, hidden[1]) + self.divergence(other, hidden[0])) / 2
+
     def readable(
         self, values: "Tensor", texts: Sequence[str], offsets: Sequence[np.ndarray]
     ) -> "TokenScores":

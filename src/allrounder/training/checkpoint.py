@@ -22,6 +22,7 @@ def save_checkpoint(path: Path, loop: Loop, about: Mapping[str, Any]) -> None:
         for key, value in moments.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{key}.{names[weight]}"] = value
+    tensors |= {f"average.{name}": value for name, value in loop.average.weights.items()}
     tensors["rng.cpu"] = torch.get_rng_state()
     if loop.model.device.type == "cuda":
         tensors["rng.cuda"] = torch.cuda.get_rng_state()
@@ -39,6 +40,8 @@ def restore(path: Path, loop: Loop) -> dict[str, Any]:
         if name.startswith("optimizer."):
             _, key, weight = name.split(".", 2)
             loop.optimizer.state[weights[weight]][key] = value.to(loop.model.device)
+        if name.startswith("average."):
+            loop.average.weights[name.removeprefix("average.")] = value.to(loop.model.device)
         if name.startswith("weighting."):
             _put(loop.descent.state, name.removeprefix("weighting."), value.to(loop.model.device))
     torch.set_rng_state(tensors["rng.cpu"])

@@ -15,6 +15,7 @@ from allrounder.training.head_start import head_start
 from allrounder.training.job import Job
 from allrounder.training.keeping import Keeper
 from allrounder.training.loop import Loop, Step
+from allrounder.training.soup import INGREDIENTS, cook
 from allrounder.training.teaching import held_rows, teach
 
 LOSS_ROWS = 400
@@ -85,7 +86,8 @@ def train(
         model, prepared, job.rows("train"), job.settings, sources=job.records.numbers("source")
     )
     _freeze(job, loop, prepared)
-    keeper = Keeper(job.run.path / "steps", job.tasks, job.settings.patience)
+    most = INGREDIENTS if job.settings.snapshots == "soup" else 0
+    keeper = Keeper(job.run.path / "steps", job.tasks, job.settings.patience, most)
     course, path = Course(), job.run.path / CHECKPOINT
     if resume and path.exists():
         saved = restore(path, loop)
@@ -105,6 +107,8 @@ def train(
             saved_at = time.monotonic()
     if job.settings.checkpoint_minutes < float("inf"):
         save_checkpoint(path, loop, _about(keeper, course))
+    if most:
+        course.notes.append(cook(job, model, prepared, keeper))
     return keeper, course
 
 
@@ -141,12 +145,14 @@ def _note(
         if step.number % max(1, loop.num_steps // LOSS_ROWS) == 0:
             course.row(step, None)
         return
-    scores = quick_scores(loop.model, prepared, job.records, job.rows("validation"))
-    course.row(step, scores)
-    decided = {name: found[job.tasks[name].decides] for name, found in scores.items()}
-    weights = dict(loop.model.named_parameters())
     best, stopped = dict(keeper.best), set(loop.state.stopped)
-    done = keeper.update(step.number, decided, {name: weights[name] for name in loop.names})
+    with loop.average.worn():
+        scores = quick_scores(loop.model, prepared, job.records, job.rows("validation"))
+        course.row(step, scores)
+        decided = {name: found[job.tasks[name].decides] for name, found in scores.items()}
+        weights = dict(loop.model.named_parameters())
+        kept = {name: weights[name] for name in loop.names}
+        done = keeper.update(step.number, decided, kept)
     loop.state.stopped += [name for name in loop.active() if name in done]
     if loop.goes_on(step):
         keeper.waited.clear()  # tasks that had not begun have not waited

@@ -19,7 +19,7 @@ from allrounder.tasks.columns import in_parts
 from allrounder.training.advice import kept_advice
 from allrounder.training.course import CHECKPOINT, Course, train
 from allrounder.training.job import Job, fill, kept_chance
-from allrounder.training.keeping import Keeper
+from allrounder.training.keeping import SOUP, Keeper
 from allrounder.training.probe import probe
 from allrounder.training.twins import Comparison, compare, tell_of, visits
 
@@ -176,7 +176,7 @@ def _truths(job: Job, name: str, task: Task) -> np.ndarray:
 def _snapshots(
     keeper: Keeper, own: Mapping[str, Any], origins: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """Return each task's best step and the one that ships; a twin has no step of this training."""
+    """Return each task's best step and the one that ships; twins and soups are no step."""
     found = {}
     for name, at in keeper.best.items():
         step = at if name in own else keeper.shared
@@ -184,7 +184,7 @@ def _snapshots(
         found[name] = {
             "best_step": at,
             "best": keeper.scores[at][name],
-            "shipped_step": step if ships else None,
+            "shipped_step": step if ships and step != SOUP else None,
             "shipped": keeper.scores[step].get(name) if ships else None,
         }
     return found

@@ -11,6 +11,9 @@ from allrounder.tasks import Metric, Task
 
 Scores = Mapping[str, float]
 
+SOUP = -1
+"""Stands among the steps for the mean of several of them."""
+
 
 @dataclass
 class Keeper:
@@ -20,6 +23,7 @@ class Keeper:
         folder: where snapshots lie, one file a step.
         tasks: the tasks.
         patience: evaluations without a better score after which a task is done.
+        most: how many snapshots are kept as ingredients of a soup, those that cost tasks least.
         scores: by step, the deciding metric of each task on validation records.
         best: by task, the step of its best score.
     """
@@ -27,6 +31,7 @@ class Keeper:
     folder: Path
     tasks: Mapping[str, Task]
     patience: int
+    most: int = 0
     scores: dict[int, dict[str, float]] = field(default_factory=dict)
     best: dict[str, int] = field(default_factory=dict)
     waited: dict[str, int] = field(default_factory=dict)
@@ -43,7 +48,7 @@ class Keeper:
                 self.best[name], self.waited[name] = step, 0
             else:
                 self.waited[name] = self.waited.get(name, 0) + 1
-        if step in {self.shared, *self.best.values()}:
+        if step in self.wanted:
             save_tensors(self.path(step), weights)
         self._tidy()
         return [name for name, waited in self.waited.items() if waited >= self.patience]
@@ -56,24 +61,43 @@ class Keeper:
         """The step that costs the tasks least, taken together, against each one's best."""
         if not self.best:
             return max(self.scores)  # nothing to choose by: the last one
-        return min(self.scores, key=lambda step: (self._shortfall(step), step))
+        return self.ranked[0]
 
-    def _shortfall(self, step: int) -> float:
-        """Return how far a step lies below each task's best, in parts of it: the mean."""
+    @property
+    def ranked(self) -> list[int]:
+        """The steps whose scores are kept, those first that cost the tasks least."""
+        return sorted(self.scores, key=lambda step: (self.shortfall(self.scores[step]), step))
+
+    @property
+    def wanted(self) -> set[int]:
+        """The steps that somebody needs."""
+        return {self.shared, *self.best.values(), *self.ranked[: self.most]}
+
+    def shortfall(self, scores: Scores) -> float:
+        """Return how far scores lie below each task's best, in parts of it: the mean.
+
+        Below 0 where they are better, as those of a soup may be.
+        """
         parts = []
         for name, at in self.best.items():
             best = self.scores[at][name]
-            value = self.scores[step].get(name, best)
-            parts.append(abs(best - value) / max(abs(best), 1e-6))
+            lost = best - scores.get(name, best)
+            sign = 1 if self._metric(name).higher_is_better else -1
+            parts.append(sign * lost / max(abs(best), 1e-6))
         return sum(parts) / max(1, len(parts))
+
+    def keep_soup(self, scores: Scores, weights: Mapping[str, Tensor]) -> None:
+        """Keep the mean of several snapshots: it is shared if none of them costs less."""
+        save_tensors(self.path(SOUP), weights)
+        self.scores[SOUP] = dict(scores)
 
     def path(self, step: int) -> Path:
         """Return the file of a step's weights."""
-        return self.folder / f"step-{step:07d}.safetensors"
+        return self.folder / f"step-{'soup' if step == SOUP else f'{step:07d}'}.safetensors"
 
     def _tidy(self) -> None:
         """Delete snapshots that are nobody's best."""
-        wanted = {self.path(step) for step in {self.shared, *self.best.values(), *self.safe}}
+        wanted = {self.path(step) for step in self.wanted | self.safe}
         for path in self.folder.glob("step-*.safetensors"):
             if path not in wanted:
                 path.unlink()
@@ -91,7 +115,7 @@ class Keeper:
 
     def to_dict(self) -> dict[str, object]:
         """Return what a checkpoint has to hold."""
-        self.safe = {self.shared, *self.best.values()} if self.scores else set()
+        self.safe = self.wanted if self.scores else set()
         return {
             "scores": {str(step): scores for step, scores in self.scores.items()},
             "best": self.best,

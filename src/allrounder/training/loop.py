@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from allrounder.encoders.modules import Encoding
 from allrounder.model import Batch, Model, Prepared
+from allrounder.training.averaging import Average
 from allrounder.training.epochs import Epochs
 from allrounder.training.settings import Training
 
@@ -77,6 +78,7 @@ class Loop:
         self.names = list(model.trained())
         self.num_steps = 0
         """Steps in the current epoch."""
+        self.average = Average(model, self.names, settings.ema)
         self.descent = settings.weighting.descent(model)
         groups = parameter_groups(model, settings)
         self.optimizer = settings.optimizer.build([*groups, *_weighting_group(self)])
@@ -147,10 +149,13 @@ class Loop:
         factor = self._schedule(done - self._start)
         self.optimizer.zero_grad(set_to_none=True)
         total = sum(map(len, group))
-        found = [self._backward(rows, total) for rows in group]
+        passes = 2 if self.settings.r_drop else 1
+        found = [self._backward(rows.repeat(passes), passes * total) for rows in group]
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(self._learning(), self.settings.clip, foreach=True)
+        self.average.begins()
         self.optimizer.step()
+        self.average.stepped(self.state.step - 1)
         self.descent.stepped()
         return Step(
             number=self.state.step,
@@ -158,7 +163,7 @@ class Loop:
             losses=_means(found),
             lr=factor * self.settings.lr,
             records=total,
-            tokens=int(sum(self.lengths[rows].sum() for rows in group)),
+            tokens=passes * int(sum(self.lengths[rows].sum() for rows in group)),
             seconds=time.perf_counter() - began,
             evaluates=_crosses(done - self._start, after - self._start, self.settings),
         )
@@ -171,7 +176,7 @@ class Loop:
         rows = np.sort(rows)
         wanted = self._shown(rows, self.state.stopped)
         batch: Batch = self.prepared.batch(rows, wanted, targets=True)
-        return self.descent.backward(batch, total)
+        return self.descent.backward(replace(batch, r_drop=self.settings.r_drop), total)
 
     def _schedule(self, done: float) -> float:
         factor = self.settings.schedule.factor(done / self.settings.epochs)

@@ -97,6 +97,12 @@ class Training:
         accumulate: batches whose gradients are added before a step.
         clip: the greatest norm of a gradient; 0 does not clip.
         dropout: of the features on their way into heads.
+        r_drop: α of R-Drop (Liang et al. 2021): every batch is passed twice under different
+            dropout, and each task pays α · ½ (KL(p1 ‖ p2) + KL(p2 ‖ p1)) where its two answers
+            differ; 0 passes it once. Doubles the time and the memory of a step.
+        ema: decay of an exponential moving average of the weights, such as 0.999, with a warm-up:
+            what is evaluated, kept and shipped is the average, while training goes on with the
+            weights as they are; 0 averages nothing.
         patience: evaluations without a better score after which a task stops to train.
         hold: the share of its records that a stopped task is still shown, to keep to what its best
             snapshot says of them; 0 lets it go.
@@ -107,7 +113,8 @@ class Training:
             budget, and to let a task that sharing hurt be answered by its own snapshot or by its
             twin: `true`, or `{seeds: 3}`.
         snapshots: `shared` ships one snapshot for all tasks, so that one pass answers them;
-            `own` ships each task's best, at the price of a pass for each snapshot.
+            `own` ships each task's best, at the price of a pass for each snapshot; `soup` ships
+            the mean weights of those of the best snapshots that validation is none the worse for.
         precision: `auto` takes bf16 matrix products where the processor has them.
         checkpoint_minutes: how often training is saved so that it can be resumed.
         probe: whether to train heads on the frozen encoder first, to compare with.
@@ -137,12 +144,14 @@ class Training:
     accumulate: int = 1
     clip: float = 1.0
     dropout: float = 0.1
+    r_drop: float = 0.0
+    ema: float = 0.0
     patience: int = 3
     hold: float = 0.25
     first: list[str] = field(default_factory=list)
     evaluate_every: float = 1.0
     twins: Annotated[Twins | None, BeforeValidator(_twins)] = None
-    snapshots: Literal["shared", "own"] = "shared"
+    snapshots: Literal["shared", "own", "soup"] = "shared"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_minutes: float = 2.0
     probe: bool = True
@@ -158,6 +167,10 @@ class Training:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
         if not 0 <= self.hold <= 1:
             raise ValueError(f"has `hold: {self.hold}`. Expected 0 to 1.")
+        if not 0 <= self.r_drop < math.inf:
+            raise ValueError(f"has `r_drop: {self.r_drop}`. Expected 0 or more.")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"has `ema: {self.ema}`. Expected 0 to less than 1.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"has `dropout: {self.dropout}`. Expected 0 to less than 1.")
 
