@@ -97,15 +97,17 @@ def compare(
         known: where the answers of some tasks come from already.
     """
     short = twins.budget < 1
+    brief = f" of {twins.budget:g}" if short else ""
     joints = [] if short else [mine]
     seeds = [job.settings.seed + number for number in range(twins.seeds)]
     for seed in seeds[len(joints) :]:
-        joints.append(told(_part(job, list(job.tasks), seed, twins.budget), f"joint-{seed}"))
+        part = _part(job, list(job.tasks), seed, twins.budget)
+        joints.append(told(part, f"joint-{seed}{brief}"))
     alone = {
         name: [
             told(
                 _part(job, [name], seed, twins.budget),
-                f"{name}-{seed}",
+                f"{name}-{seed}{brief}",
                 keep=seed == job.settings.seed and not short,
             )
             for seed in seeds
