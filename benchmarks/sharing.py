@@ -177,7 +177,7 @@ def skewed(folder: Path) -> dict[str, Any]:
 
 
 def sampling(seeds: Sequence[int]) -> list[list[str]]:
-    """Return R² of each rating task under each sampling, beside twins trained alone."""
+    """Return R² of each rating task under each sampling."""
     folder = scratch()
     found = skewed(folder)
     kinds = {"proportional": "proportional", "smoothed, α 0.5": "smoothed", "uniform": "uniform"}
@@ -193,7 +193,8 @@ def sampling(seeds: Sequence[int]) -> list[list[str]]:
     base = np.array(scores["proportional"])
     for name in list(kinds)[1:]:
         gains = (np.array(scores[name]) - base).T / 100
-        lines.append([f"{name} − proportional", *(spread(over_seeds(g.tolist())) for g in gains)])
+        cells = [hundredfold(over_seeds(gain.tolist())) for gain in gains]
+        lines.append([f"{name} − proportional", *cells])
     return [["sampling", *(f"{name}, {n:,}" for name, n in SKEWED.items()), "mean"], *lines]
 
 

@@ -9,6 +9,7 @@ from making import TOPICS
 from allrounder.checking import load_records
 from allrounder.errors import DataError
 from allrounder.plan import make_plan
+from allrounder.tasks import Multiclass
 from allrounder.training.job import Job
 from allrounder.training.keeping import Keeper
 from allrounder.tuning.trial import Pruned, run_trial, scale_of, shipped, skill
@@ -31,7 +32,8 @@ def test_a_constant_that_is_perfect_leaves_nothing_to_gain():
 
 def test_what_would_ship_is_what_counts():
     scores = {4: {"a": 0.9, "b": 0.2}, 8: {"a": 0.8, "b": 0.6}}
-    keeper = Keeper(Path(), {}, 3, scores=scores, best={"a": 4, "b": 8})
+    tasks = {name: Multiclass(labels=["x", "y"]) for name in "ab"}
+    keeper = Keeper(Path(), tasks, 3, scores=scores, best={"a": 4, "b": 8})
     assert keeper.shared == 8
     assert shipped(keeper, own=False) == {"a": 0.8, "b": 0.6}
     assert shipped(keeper, own=True) == {"a": 0.9, "b": 0.6}
