@@ -266,9 +266,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, 8 labels, little support")
     parser.add_argument("--full", action="store_true", help="five seeds, all support, all pairs")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 32, 128],
+                        help="labels a class")  # fmt: skip
     flags = parser.parse_args()
     seeds = range(1 if flags.quick else 5 if flags.full else 3)
-    sizes = (8,) if flags.quick else (8, 32, 128)
+    sizes = [8] if flags.quick else flags.sizes
     num_support = 300 if flags.quick else 10**6 if flags.full else 600
     max_steps = 5 if flags.quick else -1 if flags.full else 60
     columns = ways(6 if flags.quick else STEPS)
