@@ -99,7 +99,7 @@ def job_of(folder: Path, epochs: float) -> Job:
     job = Job(inputs=plan.located(), tasks=plan.tasks, fusion=plan.fusion, settings=plan.training,
               records=load_records(plan), run=Run.create(folder / "runs"),
               cache=folder / "cache")  # fmt: skip
-    return replace(job, tasks=job.learned())
+    return job.learned()
 
 
 def settings(kind: str) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def refused(path: Path, *changes: str) -> str:
         ),
         (
             {"tasks": {"text": {"kind": "multiclass"}}},
-            "`text` names both a task and a text column. Rename one of them.",
+            "`text` names both a task and an input column. Rename one of them.",
         ),
         (
             {"tasks": {"my topic": {"kind": "multiclass"}}},
@@ -399,6 +399,6 @@ def test_two_tasks_may_read_two_inputs(write):
             },
         )
     )
-    assert plan.fields == ["title", "body"]
+    assert list(plan.fields) == ["title", "body"]
     assert plan.reads(plan.tasks["topic"]) is None
     assert plan.columns()["who"].of == "body"

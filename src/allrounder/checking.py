@@ -150,7 +150,7 @@ def _inside_words(records: Records, task: str, field: str) -> float:
 
 def _sample(records: Records, field: str) -> list[str]:
     """Return texts spread evenly over all records, so that every source is seen."""
-    known = np.flatnonzero(np.asarray(records.texts(field).is_valid()))
+    known = np.flatnonzero(np.asarray(records.values(field).is_valid()))
     every = max(1, len(known) // SAMPLE)
     return records.take(field, known[::every][:SAMPLE])
 

@@ -256,7 +256,7 @@ def predict(arguments: argparse.Namespace) -> None:
 
 
 def _write_answers(project: Any, texts: Sequence[str], top: int | None) -> None:
-    fields = project.plan.fields
+    fields = list(project.plan.fields)
     if len(fields) != 1:
         raise ProjectError(
             f"This model reads several fields ({', '.join(fields)}): give JSON lines on standard "

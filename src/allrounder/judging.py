@@ -59,7 +59,7 @@ def evaluate(plan: Plan, records: Records, run: Run, *, split: str, tell: Tell) 
 def _prepared(plan: Plan, records: Records, passes: Passes) -> Prepared:
     return Prepared.of(
         passes[0][0],
-        {field: records.texts(field) for field in records.fields},
+        {field: records.values(field) for field in records.fields},
         {name: records.labels(name) for name in plan.tasks},
         cache=plan.cache / "tokens",
     )

@@ -14,7 +14,7 @@ from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.kinds import build, dump
-from allrounder.records import Source
+from allrounder.records import Field, Source
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old, Start
@@ -49,11 +49,11 @@ class Plan:
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def fields(self) -> list[str]:
-        """The text columns that the inputs read, each once."""
-        return list(
-            dict.fromkeys(f for encoder in self.inputs.values() for f in encoder.fields or [])
-        )
+    def fields(self) -> dict[str, Field]:
+        """The columns that the inputs read, each once, and how their values are read."""
+        return {
+            name: encoder.field for encoder in self.inputs.values() for name in encoder.fields or []
+        }
 
     @property
     def cache(self) -> Path:
@@ -202,7 +202,9 @@ def _check_names(plan: Plan) -> None:
                 )
     for name, task in plan.tasks.items():
         if name in plan.fields:
-            raise ProjectError(f"`{name}` names both a task and a text column. Rename one of them.")
+            raise ProjectError(
+                f"`{name}` names both a task and an input column. Rename one of them."
+            )
         if task.of is not None and task.of not in plan.inputs:
             hint = did_you_mean(task.of, plan.inputs)
             raise ProjectError(

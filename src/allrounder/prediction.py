@@ -45,10 +45,11 @@ class Predictor:
 
     def answers(self, texts: Mapping[str, pa.Array]) -> list[dict[str, Any]]:
         """Return one answer per row and task; `texts` holds a string array per field."""
-        filled = {field: texts.get(field) for field in self.plan.fields}
-        length = len(next(column for column in filled.values() if column is not None))
-        nothing = pa.nulls(length, pa.string())
-        columns = {field: nothing if col is None else col for field, col in filled.items()}
+        length = len(next(iter(texts.values())))
+        columns = {
+            name: texts[name] if name in texts else pa.nulls(length, field.type)
+            for name, field in self.plan.fields.items()
+        }
         prepared = Prepared.of(self.model, columns)
         return self.answerer.answers(prepared, np.arange(length))
 

@@ -285,7 +285,7 @@ def _by_hand(prepared, rows):
     with torch.no_grad():
         scores = prepared.model(prepared.batch(rows, wanted))["it"]
     if task.reads == "tokens":
-        texts = [prepared.texts["text"][int(row)].as_py() for row in rows]
+        texts = [prepared.values["text"][int(row)].as_py() for row in rows]
         scores = task.readable(scores, texts, [prepared.tokens["text"].offsets(r) for r in rows])
     return task.answers(scores, {})
 

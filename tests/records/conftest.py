@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from allrounder import kinds
-from allrounder.records import Records, Source, load
+from allrounder.records import Records, Source, TextField, load
 
 
 class Desk:
@@ -24,7 +24,7 @@ class Desk:
         specs = [{"path": spec} if isinstance(spec, str) else spec for spec in sources]
         return load(
             [kinds.build(Source, spec, at=f"sources.{i}") for i, spec in enumerate(specs)],
-            fields=list(fields),
+            fields=dict.fromkeys(fields, TextField()),
             columns=columns,
             folder=self.folder,
             cache=self.folder / "cache",

@@ -19,7 +19,7 @@ def test_records_carry_fields_labels_and_their_place(desk):
     assert records.table.column_names == [
         "id", "source", "row", "split", "key", "text", "topic", "mood",
     ]  # fmt: skip
-    assert records.texts("text").to_pylist() == ["x y", "b, c", "z"]
+    assert records.values("text").to_pylist() == ["x y", "b, c", "z"]
     assert records.labels("topic").to_pylist() == ["a", None, "b"]
     assert records.take("mood", [2, 0, 1]) == [1.5, None, 2.0]
     assert records.indices(task="mood").tolist() == [1, 2]

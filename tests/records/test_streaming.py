@@ -5,13 +5,13 @@ import pyarrow as pa
 import pytest
 
 from allrounder.errors import DataError
-from allrounder.records import stream
+from allrounder.records import TextField, stream
 
 from .columns import rows
 
 
 def read(*args, **options) -> list[dict]:
-    batches = stream(*args, **{"fields": ["text"], **options})
+    batches = stream(*args, **{"fields": {"text": TextField()}, **options})
     return [row for batch in batches for row in batch.to_pylist()]
 
 
@@ -25,7 +25,7 @@ def test_every_column_stays_and_fields_are_added(desk):
 
 def test_batches_are_no_larger_than_asked(desk):
     path = desk.folder / desk.write("a.csv", "text,topic\n" + rows(10))
-    batches = list(stream(path, fields=["text"], batch=4))
+    batches = list(stream(path, fields={"text": TextField()}, batch=4))
     assert [batch.num_rows for batch in batches] == [4, 4, 2]
 
 
@@ -66,12 +66,14 @@ def test_a_long_file_is_streamed_in_constant_memory(desk):
     lines = "".join(json.dumps({"text": f"text {i}"}) + "\n" for i in range(100_000))
     path = desk.folder / desk.write("a.jsonl", lines)
     before = pa.total_allocated_bytes()
-    most = max(pa.total_allocated_bytes() - before for _ in stream(path, fields=["text"]))
+    most = max(
+        pa.total_allocated_bytes() - before for _ in stream(path, fields={"text": TextField()})
+    )
     assert most < 4 << 20
 
 
 def test_reading_may_stop_early(desk):
     path = desk.folder / desk.write("a.csv", "text,topic\n" + rows(400_000))
-    batches = stream(path, fields=["text"], batch=8)
+    batches = stream(path, fields={"text": TextField()}, batch=8)
     assert next(batches).num_rows == 8
     batches.close()

@@ -105,7 +105,7 @@ def trained(tmp_path, monkeypatch, **training):
     with pytest.raises(ProjectError, match="enough"):
         project.train()
     whole: Job = found["job"]
-    whole.tasks = whole.learned()
+    whole = whole.learned()
     (whole.run.path / "steps").mkdir(parents=True, exist_ok=True)
     model = whole.model(dropout=0.0)
     return train(whole, model, whole.prepared(model)), whole

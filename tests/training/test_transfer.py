@@ -51,7 +51,7 @@ def job(path: Path):
     """Return the job of a project file with its tasks learned."""
     plan = Project.load(path).plan
     found = job_of(plan, load_records(plan), Run(path.parent / "new", {}), lambda *_: None)
-    found.tasks = found.learned()
+    found = found.learned()
     return found
 
 

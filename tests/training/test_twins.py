@@ -28,7 +28,7 @@ def the_job(folder, **training):
     """Return a job with tasks learned, whose run folder is empty."""
     plan = project(folder, **training).plan
     job = job_of(plan, load_records(plan), Run(folder / "run", {}), lambda *_: None)
-    job.tasks = job.learned()
+    job = job.learned()
     return job
 
 

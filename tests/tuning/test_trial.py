@@ -92,7 +92,7 @@ def test_a_constant_is_learned_from_training_and_judged_on_validation(tmp_path):
     records = load_records(plan)
     job = Job(inputs=plan.inputs, tasks=plan.tasks, fusion=plan.fusion, settings=plan.training,
               records=records, run=None, cache=plan.cache)  # fmt: skip
-    job.tasks = job.learned()
+    job = job.learned()
     assert scale_of(job) == {"topic": (pytest.approx(1 / 3), 1.0)}
 
 

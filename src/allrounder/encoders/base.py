@@ -4,14 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 
-from allrounder.encoders.tokens import Tokens
+from allrounder.encoders.rows import Rows
 from allrounder.encoders.vocabulary import Vocabulary
 from allrounder.kinds import Kind
+from allrounder.records import Field, TextField
 
 if TYPE_CHECKING:
     from allrounder.encoders.modules import Encoding
@@ -29,26 +30,47 @@ class Encoder(Kind, ABC):
         fields: the columns that the input reads, one or a pair; by default the input's own name.
     """
 
+    learned: ClassVar[tuple[str, ...]] = ()
+    """The settings that `learn` fills in where the project file leaves them out."""
+
     fields: list[str] | None = None
 
     def named(self, name: str) -> Self:
         """Return the encoder with its columns filled in."""
         return replace(self, fields=self.fields or [name])
 
+    @property
+    def field(self) -> Field:
+        """How the values of each of its columns are read from files."""
+        return TextField()
+
+    @property
+    def sample(self) -> Any:
+        """One value that each of its columns could hold in a file, the smallest there is."""
+        return "a"
+
+    def learn(self, values: Sequence[pa.ChunkedArray]) -> Self:
+        """Return the encoder with what only training records can tell, such as a mean.
+
+        Args:
+            values: one column per field, training records alone.
+        """
+        return self
+
     def at(self, folder: Path) -> Self:
         """Return the encoder with paths resolved against the folder of the project file."""
         return self
 
     @abstractmethod
-    def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Tokens:
-        """Return the tokens of every row; `values` holds one string array per field."""
+    def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Rows:
+        """Return every row as the encoder reads it; `values` holds one column per field."""
 
     @abstractmethod
-    def collate(self, tokens: Tokens, rows: Sequence[int], whole: Sequence[bool]) -> Any:
+    def collate(self, tokens: Any, rows: Sequence[int], whole: Sequence[bool]) -> Any:
         """Return the tensors of some rows; `whole` marks rows of which every token is wanted."""
 
     @abstractmethod
-    def length(self, tokens: Tokens, whole: np.ndarray) -> np.ndarray:
+    def length(self, tokens: Any, whole: np.ndarray) -> np.ndarray:
         """Return how many tokens of each row the module will read, special ones included.
 
         Args:

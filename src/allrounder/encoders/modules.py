@@ -29,14 +29,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Features:
-    """What an encoder says of n records: `pooled` [n, D]; where wanted `tokens` [n, T, D]."""
+    """What an encoder says of n records: `pooled` [n, D]; where wanted `tokens` [n, T, D].
+
+    `mask` [n, T] says which tokens are there; the others are padding.
+    """
 
     pooled: Tensor
     tokens: Tensor | None = None
+    mask: Tensor | None = None
 
 
 class Encoding(nn.Module, ABC):
-    """A module from sequences to features, in two parts so that a frozen part can be run once."""
+    """A module from a batch to features, in two parts so that a frozen part can be run once.
+
+    A batch is what `Encoder.collate` returns: `Sequences` for texts. Any other class will do that
+    can be moved (`to`), counts its tokens (`num_tokens`), and that `tokens` is written for.
+    """
 
     width: int
     is_pretrained: bool = False
@@ -46,25 +54,33 @@ class Encoding(nn.Module, ABC):
     """How many of the lowest layers never learn; more than `num_layers` where nothing learns."""
 
     @abstractmethod
-    def stem(self, batch: Sequences) -> Tensor:
+    def stem(self, batch: Any) -> Tensor:
         """Return the states after the part that never learns: [S, T, D]."""
 
     @abstractmethod
-    def top(self, states: Tensor, batch: Sequences) -> Tensor:
+    def top(self, states: Tensor, batch: Any) -> Tensor:
         """Return the last states from those of the stem: [S, T, D] → [S, T, D]."""
 
     @abstractmethod
-    def pool(self, states: Tensor, batch: Sequences) -> Tensor:
+    def pool(self, states: Tensor, batch: Any) -> Tensor:
         """Return one vector a record: [S, T, D] → [n, D]."""
 
-    def forward(self, batch: Sequences, *, tokens: bool) -> Features:
+    def tokens(self, states: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
+        """Return the states of the tokens of each record, [n, T, D], and which are there, [n, T].
+
+        Special tokens, such as those around a text, are left out.
+        """
+        found = unstitched(states, batch)
+        return found, torch.arange(found.shape[1], device=found.device) < batch.lengths[:, None]
+
+    def forward(self, batch: Any, *, tokens: bool) -> Features:
         """Return the features of a batch; token states only where `tokens` asks for them."""
         return self.finish(self.stem(batch), batch, tokens=tokens)
 
-    def finish(self, states: Tensor, batch: Sequences, *, tokens: bool) -> Features:
+    def finish(self, states: Tensor, batch: Any, *, tokens: bool) -> Features:
         """Return the features from the states of the stem."""
         last = self.top(states, batch)
-        return Features(self.pool(last, batch), unstitched(last, batch) if tokens else None)
+        return Features(self.pool(last, batch), *(self.tokens(last, batch) if tokens else ()))
 
     @property
     def has_stem(self) -> bool:

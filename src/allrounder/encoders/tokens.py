@@ -56,6 +56,14 @@ class Tokens:
         """Tokens per row before any cut."""
         return np.concatenate([chunk.full for chunk in self.chunks] or [np.zeros(0, int)])
 
+    def digest(self, rows: np.ndarray) -> bytes:
+        """Return a hash of the tokens of some rows."""
+        found = hashlib.blake2b(np.asarray(rows).tobytes(), digest_size=16)
+        for chunk in self.chunks:
+            found.update(chunk.ids.tobytes())
+            found.update(chunk.starts.tobytes())
+        return found.digest()
+
     def _at(self, row: int) -> tuple[Chunk, slice]:
         chunk = self.chunks[row // CHUNK]
         row %= CHUNK

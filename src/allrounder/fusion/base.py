@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from allrounder.kinds import Kind
 
@@ -18,6 +18,9 @@ class Fusion(Kind, ABC):
     The module it builds takes `{input: (present [k], vectors [k, D])}` and the number of records
     n, where `present` holds the places of the records that have the input, and gives [n, width].
     """
+
+    reads_tokens: ClassVar[bool] = False
+    """Whether it wants the tokens of every input, not only its vector."""
 
     @abstractmethod
     def module(self, widths: Mapping[str, int]) -> "nn.Module":

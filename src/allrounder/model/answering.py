@@ -66,7 +66,7 @@ def _readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, sco
     if task.reads == "record":
         return scores.float().cpu()
     source = model.reads(task) or ""
-    texts = prepared.texts[(model.inputs[source].fields or [source])[0]]
+    texts = prepared.values[(model.inputs[source].fields or [source])[0]]
     return task.readable(  # type: ignore[attr-defined]
         scores.float().cpu(),
         [texts[int(row)].as_py() for row in rows],

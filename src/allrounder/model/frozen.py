@@ -38,21 +38,16 @@ class FrozenFeatures:
 
     def given(self, rows: np.ndarray, present: Tensor, whole: np.ndarray) -> Given:
         """Return the stored features of `rows`."""
-        tokens = self._tokens(rows) if whole.any() else None
-        pooled = torch.from_numpy(self.pooled[rows])
-        return Given(
-            present,
-            features=Features(
-                pooled.to(present.device), None if tokens is None else tokens.to(present.device)
-            ),
-        )
+        found = [torch.from_numpy(self.pooled[rows]), *(self._tokens(rows) if whole.any() else ())]
+        return Given(present, features=Features(*(part.to(present.device) for part in found)))
 
-    def _tokens(self, rows: np.ndarray) -> Tensor:
+    def _tokens(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         lengths = self.starts[rows + 1] - self.starts[rows]
         table = np.zeros((len(rows), int(lengths.max()), self.tokens.shape[1]), dtype=np.float32)
         for line, row, length in zip(table, rows, lengths, strict=True):
             line[:length] = self.tokens[self.starts[row] : self.starts[row + 1]]
-        return torch.from_numpy(table)
+        there = np.arange(table.shape[1]) < lengths[:, None]
+        return torch.from_numpy(table), torch.from_numpy(there)
 
 
 @dataclass
@@ -137,11 +132,8 @@ def _key(prepared: Prepared, name: str, whole: np.ndarray, rows: np.ndarray) -> 
     for weight in module.parameters():
         if not weight.requires_grad:
             digest.update(weight.detach().cpu().numpy().tobytes())
-    for chunk in prepared.tokens[name].chunks:
-        digest.update(chunk.ids.tobytes())
-        digest.update(chunk.starts.tobytes())
+    digest.update(prepared.tokens[name].digest(rows))
     digest.update(np.packbits(whole).tobytes())
-    digest.update(np.asarray(rows).tobytes())
     return digest.hexdigest()[:32]
 
 

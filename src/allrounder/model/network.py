@@ -5,12 +5,12 @@ Shapes: n records of a batch, T tokens, D width.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from allrounder.encoders import Encoder
-from allrounder.encoders.batches import Sequences
 from allrounder.encoders.modules import Encoding, Features
 from allrounder.fusion import Concat, Fusion
 from allrounder.kinds import dump
@@ -26,7 +26,7 @@ class Given:
     """
 
     present: Tensor
-    sequences: Sequences | None = None
+    sequences: Any = None
     states: Tensor | None = None
     features: Features | None = None
 
@@ -126,7 +126,7 @@ class Model(nn.Module):
             states = module.stem(given.sequences) if given.states is None else given.states
             found = module.finish(states, given.sequences, tokens=tokens)
         whole = None if found.tokens is None else found.tokens.float()
-        return Features(found.pooled.float(), whole)
+        return Features(found.pooled.float(), whole, found.mask)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scores of each task for the records it is asked of, in the order of `places`.

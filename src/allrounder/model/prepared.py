@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from allrounder.encoders import Encoder, Tokens
+from allrounder.encoders import Encoder, Rows
 from allrounder.model.network import Batch, Given, Model
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
@@ -83,16 +83,16 @@ class Prepared:
 
     Args:
         model: the model that will read them.
-        texts: the columns by field.
-        tokens: the tokens by input.
+        values: the columns by field.
+        tokens: the rows by input, as its encoder reads them.
         targets: the targets by task; empty where there are only questions.
         stored: by input, what its frozen part said.
         teachers: by task, what an older model said, to be kept to instead of labels.
     """
 
     model: Model
-    texts: dict[str, Column]
-    tokens: dict[str, Tokens]
+    values: dict[str, Column]
+    tokens: dict[str, Rows]
     targets: dict[str, Targets] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
     teachers: dict[str, Taught] = field(default_factory=dict)
@@ -101,18 +101,19 @@ class Prepared:
     def of(
         cls,
         model: Model,
-        texts: Mapping[str, Column],
+        values: Mapping[str, Column],
         labels: Mapping[str, pa.ChunkedArray] | None = None,
         *,
         cache: Path | None = None,
     ) -> "Prepared":
         """Tokenize every input and encode every label; tokens are cached in `cache`."""
         columns = {
-            name: [texts[f] for f in encoder.fields or []] for name, encoder in model.inputs.items()
+            name: [values[f] for f in encoder.fields or []]
+            for name, encoder in model.inputs.items()
         }
         return cls(
             model=model,
-            texts=dict(texts),
+            values=dict(values),
             tokens={
                 name: encoder.prepare(columns[name], cache=cache)
                 for name, encoder in model.inputs.items()

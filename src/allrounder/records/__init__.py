@@ -1,6 +1,7 @@
 """Records: read from files of many formats, split, checked, and kept on disk."""
 
 from allrounder.records.column import BadValue, Column
+from allrounder.records.field import Field, FileField, NumberField, Read, TextField, content
 from allrounder.records.inspection import DataReport, inspect
 from allrounder.records.loading import load
 from allrounder.records.records import Records
@@ -12,9 +13,15 @@ __all__ = [
     "BadValue",
     "Column",
     "DataReport",
+    "Field",
+    "FileField",
+    "NumberField",
+    "Read",
     "Records",
     "Source",
     "Split",
+    "TextField",
+    "content",
     "inspect",
     "load",
     "stream",

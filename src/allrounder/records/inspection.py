@@ -241,7 +241,14 @@ def _numbers(records: Records, tasks: Iterable[str]) -> dict[str, Quantiles]:
 
 
 def _lengths(records: Records) -> dict[str, Quantiles]:
-    return _described({field: pc.utf8_length(records.texts(field)) for field in records.fields})
+    fields = {field: records.values(field) for field in records.fields}
+    return _described(
+        {
+            name: pc.utf8_length(column)
+            for name, column in fields.items()
+            if pa.types.is_string(column.type)
+        }
+    )
 
 
 def _numeric(kind: pa.DataType) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from allrounder.records.field import keyed
+
 _hash = partial(blake2b, digest_size=8)
 
 
@@ -24,7 +26,7 @@ def content_keys(fields: Mapping[str, pa.Array]) -> np.ndarray:
 
     A field that a record does not have leaves no trace, so a new field changes no key.
     """
-    columns = [_normalised(name, array.to_pylist()) for name, array in fields.items()]
+    columns = [_normalised(name, keyed(array)) for name, array in fields.items()]
     return hashes(
         columns[0] if len(columns) == 1 else list(map("".join, zip(*columns, strict=True)))
     )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from allrounder import kinds
 from allrounder.errors import DataError
 from allrounder.records.checks import check_table
 from allrounder.records.column import BadValue, Column
+from allrounder.records.field import Field, filled
 from allrounder.records.keys import Digest, content_keys, hashes, hexadecimal
 from allrounder.records.opening import Opened, opened, stat_of
-from allrounder.records.reading import Reader, filled, reader
+from allrounder.records.reading import Reader, reader
 from allrounder.records.records import Records
 from allrounder.records.source import Source, Split
 from allrounder.records.splits import assigned, completed, decisive, kept
@@ -34,7 +35,7 @@ CHUNK = 1 << 16
 def load(
     sources: list[Source],
     *,
-    fields: list[str],
+    fields: Mapping[str, Field],
     columns: dict[str, Column],
     folder: Path,
     cache: Path,
@@ -45,7 +46,7 @@ def load(
 
     Args:
         sources: Where the records come from.
-        fields: The input fields of the project.
+        fields: Input field → how its values are read.
         columns: Task → how its labels are read.
         folder: What relative paths start from.
         cache: Where the table is kept, as `<fingerprint>.arrow`.
@@ -56,9 +57,9 @@ def load(
         DataError: naming file and line, where something is not as it should be.
         ProjectError: where a name or a `map` does not fit the project.
     """
-    check_names(fields, list(columns))
+    check_names(list(fields), list(columns))
     found = [opened(source, Path(folder)) for source in sources]
-    plan = Plan(found, list(fields), dict(columns), trains, list(without))
+    plan = Plan(found, dict(fields), dict(columns), trains, list(without))
     path = Path(cache) / f"{plan.fingerprint()}.arrow"
     table = _mapped(path)
     if table is None:
@@ -67,7 +68,11 @@ def load(
     _tidy(path)
     content = table.schema.metadata[b"fingerprint"].decode()
     return Records(
-        table=table, opened=found, fields=plan.fields, tasks=list(columns), fingerprint=content
+        table=table,
+        opened=found,
+        fields=list(plan.fields),
+        tasks=list(columns),
+        fingerprint=content,
     )
 
 
@@ -76,7 +81,7 @@ class Plan:
     """What is to be read."""
 
     sources: list[Opened]
-    fields: list[str]
+    fields: dict[str, Field]
     columns: dict[str, Column]
     trains: bool
     without: list[str]
@@ -87,7 +92,7 @@ class Plan:
             "version": VERSION,
             "trains": [self.trains, *self.without],
             "sources": [[kinds.dump(source.source), stat_of(source)] for source in self.sources],
-            "fields": self.fields,
+            "fields": {name: repr(found) for name, found in self.fields.items()},
             "columns": {task: repr(column) for task, column in self.columns.items()},
         }
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
@@ -101,7 +106,7 @@ class Plan:
                 ("source", pa.int16()),
                 ("row", pa.int64()),
                 ("key", pa.uint64()),
-                *((field, pa.string()) for field in self.fields),
+                *((name, found.type) for name, found in self.fields.items()),
                 *((task, column.type) for task, column in self.columns.items()),
             ]
         )
@@ -191,13 +196,18 @@ class Draft:
 
     def _batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray, np.ndarray]]:
         for raw in self.reader.batches():
-            texts = self.reader.texts(raw)
-            labels = self.reader.labels(raw, texts)
-            keys = content_keys(texts)
+            values = self.reader.values(raw)
+            labels = self.reader.labels(raw, values)
+            keys = content_keys(values)
             ids, hashed = self._ids(raw, keys)
             rows = np.arange(self.reader.num_rows, self.reader.num_rows + raw.num_rows)
             numbers = np.full(raw.num_rows, self.number, np.int16)
-            arrays = [ids, *map(pa.array, (numbers, rows, keys)), *texts.values(), *labels.values()]
+            arrays = [
+                ids,
+                *map(pa.array, (numbers, rows, keys)),
+                *values.values(),
+                *labels.values(),
+            ]
             batch = pa.RecordBatch.from_arrays(arrays, schema=self.plan.schema)
             yield batch, hashed, self._decisive(raw, hashed)
 

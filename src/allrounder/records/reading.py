@@ -1,6 +1,7 @@
 """From the columns of a file to the fields and labels of a project."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -9,20 +10,9 @@ import pyarrow.compute as pc
 
 from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.records.column import BadValue, Column
+from allrounder.records.field import Field, TextField, as_strings, filled
 from allrounder.records.opening import Opened
 from allrounder.records.wiring import wired
-
-SIMPLE = (
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_boolean,
-    pa.types.is_temporal,
-    pa.types.is_decimal,
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-)
-"""Values that can be written as text without a doubt."""
 
 
 @dataclass
@@ -30,7 +20,7 @@ class Reader:
     """Reads one source batch by batch; remembers what only the whole source can tell."""
 
     opened: Opened
-    fields: Sequence[str]
+    fields: Mapping[str, Field]
     columns: Mapping[str, Column]
     wires: Mapping[str, str]
     names: dict[str, None] = field(default_factory=dict)
@@ -55,19 +45,19 @@ class Reader:
             self.num_rows += batch.num_rows
         self._check_end()
 
-    def texts(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """Return every field of a batch as strings, null where blank or not in the file."""
-        texts = {name: self._text(batch, name) for name in self.fields}
-        blank = _all([text.is_null() for text in texts.values()])
+    def values(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Return every field of a batch, null where blank or not in the file."""
+        values = {name: self._values(batch, name) for name in self.fields}
+        blank = _all([column.is_null() for column in values.values()])
         num_blank = pc.sum(blank).as_py()
         if num_blank and self.first_blank is None:
             self.first_blank = self.num_rows + pc.index(blank, True).as_py()
         self.num_blank += num_blank
-        return texts
+        return values
 
-    def labels(self, batch: pa.RecordBatch, texts: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    def labels(self, batch: pa.RecordBatch, values: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         """Return the labels of every task, null where missing."""
-        return {task: self._labels(batch, task, texts) for task in self.columns}
+        return {task: self._labels(batch, task, values) for task in self.columns}
 
     def named(self, batch: pa.RecordBatch, target: str) -> str | None:
         """Return the column of the batch that fills a field, a task or `id`."""
@@ -85,10 +75,11 @@ class Reader:
             raise DataError(self._unknown(name))
         if name not in batch.schema.names:
             return pa.nulls(batch.num_rows, pa.string())
-        return self._as_strings(batch[name], name)
+        with self._at(name):
+            return as_strings(batch[name])
 
     def check_blank(self) -> None:
-        """Refuse records without any text.
+        """Refuse records that have no input at all.
 
         Raises:
             DataError: naming the first one.
@@ -97,47 +88,42 @@ class Reader:
             return
         names = " and ".join(f"`{name}`" for name in self.fields)
         more = f" The same holds for {self.num_blank - 1} more." if self.num_blank > 1 else ""
+        kind = "text" if all(isinstance(f, TextField) for f in self.fields.values()) else "a value"
         raise DataError(
-            f"{self.opened.places([self.first_blank])[0]}: expected text in {names}, found none."
-            f"{more} Fill in the text or remove the record."
+            f"{self.opened.places([self.first_blank])[0]}: expected {kind} in {names}, found none."
+            f"{more} Fill in the {kind.split()[-1]} or remove the record."
         )
 
-    def _text(self, batch: pa.RecordBatch, target: str) -> pa.Array:
-        name = self.named(batch, target)
+    def _values(self, batch: pa.RecordBatch, target: str) -> pa.Array:
+        name, kind = self.named(batch, target), self.fields[target]
         if name is None:
-            return pa.nulls(batch.num_rows, pa.string())
-        texts = self._as_strings(batch[name], name)
-        nul = pc.match_substring(texts, "\0")
-        if pc.any(nul).as_py():
-            row = self.num_rows + pc.index(nul, True).as_py()
-            raise self.opened.error(row, name, "expected text, found a NUL character. Remove it.")
-        return filled(texts)
+            return pa.nulls(batch.num_rows, kind.type)
+        with self._at(name):
+            found = kind.read(batch[name], self.opened.file.folder)
+        for index, why in found.aside.items():
+            raise self.opened.error(self.num_rows + index, name, why)
+        return found.values
 
-    def _as_strings(self, values: pa.Array, name: str) -> pa.Array:
-        if pa.types.is_string(values.type):
-            return values
-        if pa.types.is_null(values.type) or any(is_simple(values.type) for is_simple in SIMPLE):
-            return values.cast(pa.string())
-        row = pc.index(values.is_valid(), True).as_py()
-        found = repr(values[row].as_py()) if row >= 0 else str(values.type)
-        raise self.opened.error(
-            self.num_rows + max(row, 0), name, f"expected text, found {found[:80]}."
-        )
+    @contextmanager
+    def _at(self, name: str) -> Iterator[None]:
+        """Name file and line where a value of the column is refused."""
+        try:
+            yield
+        except BadValue as error:
+            raise self.opened.error(self.num_rows + error.index, name, str(error)) from None
 
-    def _labels(self, batch: pa.RecordBatch, task: str, texts: Mapping) -> pa.Array:
+    def _labels(self, batch: pa.RecordBatch, task: str, fields: Mapping) -> pa.Array:
         column, name = self.columns[task], self.named(batch, task)
         if name is None:
             return pa.nulls(batch.num_rows, column.type)
         values = filled(batch[name]) if pa.types.is_string(batch[name].type) else batch[name]
         if values.null_count == batch.num_rows:
             return pa.nulls(batch.num_rows, column.type)
-        text = texts[column.of] if column.of else None
+        text = fields[column.of] if column.of else None
         if text is not None:
             self._check_pointed(values, text, name, column.of)
-        try:
+        with self._at(name):
             labels = column.read(values, text)
-        except BadValue as error:
-            raise self.opened.error(self.num_rows + error.index, name, str(error)) from None
         assert labels.type == column.type, f"{task} promised {column.type}, read {labels.type}"
         return labels
 
@@ -158,7 +144,7 @@ class Reader:
             f"{self.opened.file.shown}: expected a column for at least one input "
             f"({listed(self.fields)}), found the columns {listed(self.names)}.{hint} Say in the "
             f"source which column holds it, such as `map: {{{next(iter(self.names), 'column')}: "
-            f"{self.fields[0]}}}`."
+            f"{next(iter(self.fields))}}}`."
         )
 
     def _check_wires(self) -> None:
@@ -182,19 +168,11 @@ class Reader:
         )
 
 
-def reader(source: Opened, fields: Sequence[str], columns: Mapping[str, Column]) -> Reader:
+def reader(source: Opened, fields: Mapping[str, Field], columns: Mapping[str, Column]) -> Reader:
     """Return the reader of one source."""
-    wires = wired(source.source, source.format, fields, columns)
+    wires = wired(source.source, source.format, list(fields), columns)
     return Reader(source, fields, columns, wires)
 
 
 def _all(masks: Iterable[pa.Array]) -> pa.Array:
     return reduce(pc.and_, masks)
-
-
-def filled(texts: pa.Array) -> pa.Array:
-    """Return strings with null where there was nothing but whitespace."""
-    blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(texts)), 0)
-    return (
-        pc.if_else(blank, pa.scalar(None, pa.string()), texts) if pc.any(blank).as_py() else texts
-    )

@@ -65,7 +65,7 @@ class Records:
             found |= {(number, row): place for row, place in zip(wanted, places, strict=True)}
         return [found[pair] for pair in zip(sources, rows, strict=True)]
 
-    def texts(self, field: str) -> pa.ChunkedArray:
+    def values(self, field: str) -> pa.ChunkedArray:
         """Return one field of all records, null where a record does not have it."""
         return self._column(field, self.fields)
 

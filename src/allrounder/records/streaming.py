@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from allrounder.records.field import Field
 from allrounder.records.opening import Opened, opened
 from allrounder.records.reading import Reader, reader
 from allrounder.records.source import Source
@@ -17,7 +18,7 @@ STDIN = "standard input"
 def stream(
     path: str | Path | BinaryIO,
     *,
-    fields: list[str],
+    fields: Mapping[str, Field],
     format: str | None = None,
     map: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
@@ -27,7 +28,7 @@ def stream(
 
     Args:
         path: A file or folder, or an open stream such as `sys.stdin`, which is JSONL by default.
-        fields: The input fields of the project; each becomes a column of strings.
+        fields: Input field → how its values are read; each becomes a column.
         format: The format, where the suffix does not tell it.
         map: Column of the file → input field.
         encoding: The text encoding of the file.
@@ -53,9 +54,9 @@ def _standing(file: BinaryIO, options: dict) -> Opened:
 
 def _stream(records: Reader, size: int) -> Iterator[pa.RecordBatch]:
     for raw in records.batches():
-        texts = records.texts(raw)
+        values = records.values(raw)
         records.check_blank()
-        columns = dict(zip(raw.schema.names, raw.columns, strict=True)) | texts
+        columns = dict(zip(raw.schema.names, raw.columns, strict=True)) | values
         whole = pa.RecordBatch.from_pydict(columns)
         for start in range(0, whole.num_rows, size):
             yield whole.slice(start, size)

@@ -237,7 +237,7 @@ def advise(job: Job, *, project: Mapping[str, Any]) -> Advice:
 
 def _probed(job: Job, tasks: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return cosines and affinities of all measurements, [N, T, T]; N = 0 if nothing is shared."""
-    job = replace(job, settings=replace(job.settings, precision="fp32"), tasks=job.learned())
+    job = replace(job, settings=replace(job.settings, precision="fp32")).learned()
     model = job.model(dropout=0.0).eval()
     nothing = np.empty((0, len(tasks), len(tasks)))
     if not any(not name.startswith("heads.") for name in model.trained()):
@@ -265,7 +265,7 @@ def _few(job: Job, model: Model, tasks: Sequence[str]) -> Prepared:
 
     return Prepared.of(
         model,
-        {field: column(field, job.records.texts(field).type) for field in job.records.fields},
+        {field: column(field, job.records.values(field).type) for field in job.records.fields},
         {name: column(name, job.records.labels(name).type) for name in tasks},
     )
 

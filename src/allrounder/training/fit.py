@@ -38,8 +38,8 @@ def fit(
     job.settings.weighting.ready()
     advice = kept_advice(job.cache, job.records.fingerprint, project)
     with kept_chance():
-        job = replace(job, tasks=job.learned())
-        write_yaml(job.run.path / "project.yaml", {**project, "tasks": dump(job.tasks)})
+        job = job.learned()
+        write_yaml(job.run.path / "project.yaml", _completed(project, job))
         model = job.model(dropout=job.settings.dropout)
         prepared = job.prepared(model)
         keeper, course = train(job, model, prepared, resume=resume)
@@ -66,6 +66,16 @@ def fit(
     )
     _save(job, model, own, calibration, report)
     return report
+
+
+def _completed(project: Mapping[str, Any], job: Job) -> dict[str, Any]:
+    """Return the project file with what the records told filled in."""
+    inputs = {
+        name: {**spec, **{key: dump(getattr(job.inputs[name], key))
+                          for key in job.inputs[name].learned}}
+        for name, spec in project["inputs"].items()
+    }  # fmt: skip
+    return {**project, "inputs": inputs, "tasks": dump(job.tasks)}
 
 
 def _notes(prepared: Prepared) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,20 @@ class Job:
         """Return the rows of a split that carry any label."""
         return self.records.labeled(split)
 
-    def learned(self) -> dict[str, Task]:
-        """Return the tasks with what only the records can tell filled in."""
-        return {name: self._learned(name, task) for name, task in self.tasks.items()}
+    def learned(self) -> "Job":
+        """Return the job with what only the records can tell filled into inputs and tasks."""
+        rows = self.records.indices("train")
+        return replace(
+            self,
+            inputs={name: self._taught(encoder, rows) for name, encoder in self.inputs.items()},
+            tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
+        )
+
+    def _taught(self, encoder: Encoder, rows: np.ndarray) -> Encoder:
+        if not encoder.learned:
+            return encoder
+        fields = [self.records.values(name) for name in encoder.fields or []]
+        return encoder.learn([column.take(rows) for column in fields])
 
     def _learned(self, name: str, task: Task) -> Task:
         labels = self.records.labels(name)
@@ -110,7 +121,7 @@ class Job:
         self.tell("tokenize", 0, 1, "")
         prepared = Prepared.of(
             model,
-            {field: self.records.texts(field) for field in self.records.fields},
+            {field: self.records.values(field) for field in self.records.fields},
             {name: self.records.labels(name) for name in self.tasks},
             cache=self.cache / "tokens",
         )

@@ -60,7 +60,7 @@ def run_trial(plan: Plan, records: Records, *, scratch: Path, watch: Watch) -> O
     settings = replace(plan.training, probe=False, checkpoint_minutes=math.inf)
     try:
         with kept_chance():
-            return _trained(replace(job, settings=settings, tasks=job.learned()), watch)
+            return _trained(replace(job, settings=settings).learned(), watch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -28,6 +28,13 @@ class File:
         return isinstance(self.path, Path)
 
     @property
+    def folder(self) -> Path:
+        """What relative paths in the file start from."""
+        if not isinstance(self.path, Path):
+            return Path()
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
     def compressed(self) -> bool:
         """Whether the name ends in .gz."""
         return isinstance(self.path, Path) and self.path.suffix.lower() == ".gz"
