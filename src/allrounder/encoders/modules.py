@@ -38,6 +38,12 @@ class Features:
     tokens: Tensor | None = None
     mask: Tensor | None = None
 
+    def to(self, device: Any) -> "Features":
+        """Return the features on another device."""
+        return Features(
+            *(None if part is None else part.to(device) for part in vars(self).values())
+        )
+
 
 class Encoding(nn.Module, ABC):
     """A module from a batch to features, in two parts so that a frozen part can be run once.

@@ -23,6 +23,6 @@ class Rows(Protocol):
         """How many tokens each row would have, had nothing been cut off."""
         ...
 
-    def digest(self, rows: np.ndarray) -> bytes:
-        """Return a hash of the content of some rows: equal content, equal hash."""
+    def keys(self, rows: np.ndarray) -> list[bytes]:
+        """Return 16 bytes for each of some rows: equal content, equal bytes."""
         ...

@@ -56,13 +56,15 @@ class Tokens:
         """Tokens per row before any cut."""
         return np.concatenate([chunk.full for chunk in self.chunks] or [np.zeros(0, int)])
 
-    def digest(self, rows: np.ndarray) -> bytes:
-        """Return a hash of the tokens of some rows."""
-        found = hashlib.blake2b(np.asarray(rows).tobytes(), digest_size=16)
-        for chunk in self.chunks:
-            found.update(chunk.ids.tobytes())
-            found.update(chunk.starts.tobytes())
-        return found.digest()
+    def keys(self, rows: np.ndarray) -> list[bytes]:
+        """Return a hash of the tokens of each of some rows, and of which text they belong to."""
+        return [self._key(int(row)) for row in rows]
+
+    def _key(self, row: int) -> bytes:
+        types = self.types(row)
+        digest = hashlib.blake2b(self.ids(row).tobytes(), digest_size=16)
+        digest.update(b"" if types is None else types.tobytes())
+        return digest.digest()
 
     def _at(self, row: int) -> tuple[Chunk, slice]:
         chunk = self.chunks[row // CHUNK]

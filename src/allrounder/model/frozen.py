@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders.modules import Features, evaluating
+from allrounder.kinds import dump
+from allrounder.model.features import FrozenFeatures, filled
 from allrounder.model.network import Given
 from allrounder.model.prepared import Prepared
 
@@ -24,30 +26,11 @@ Progress = Callable[[int, int], None]
 KEPT = 6
 """Caches that stay on disk, those used last."""
 
+BATCH = 8192
+"""Padded tokens of one batch."""
+
 SPARE = 2 << 30
 """Bytes of disk that the cache leaves free."""
-
-
-@dataclass
-class FrozenFeatures:
-    """All that a frozen encoder says: pooled vectors, and tokens of the rows wanted whole."""
-
-    pooled: np.ndarray
-    tokens: np.ndarray
-    starts: np.ndarray
-
-    def given(self, rows: np.ndarray, present: Tensor, whole: np.ndarray) -> Given:
-        """Return the stored features of `rows`."""
-        found = [torch.from_numpy(self.pooled[rows]), *(self._tokens(rows) if whole.any() else ())]
-        return Given(present, features=Features(*(part.to(present.device) for part in found)))
-
-    def _tokens(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-        lengths = self.starts[rows + 1] - self.starts[rows]
-        table = np.zeros((len(rows), int(lengths.max()), self.tokens.shape[1]), dtype=np.float32)
-        for line, row, length in zip(table, rows, lengths, strict=True):
-            line[:length] = self.tokens[self.starts[row] : self.starts[row + 1]]
-        there = np.arange(table.shape[1]) < lengths[:, None]
-        return torch.from_numpy(table), torch.from_numpy(there)
 
 
 @dataclass
@@ -91,30 +74,82 @@ def store_frozen(prepared: Prepared, rows: np.ndarray, *, cache: Path, progress:
 def _store(
     prepared: Prepared, name: str, rows: np.ndarray, cache: Path, progress: Progress
 ) -> None:
-    module = prepared.model.encoding(name)
     tasks = prepared.model.reads_tokens(name)
     labeled = prepared.labeled(rows, [task for task in tasks if task in prepared.targets])
     whole = np.zeros(len(prepared), dtype=bool)
     whole[rows] = np.any([np.zeros(len(rows), bool), *labeled.values()], axis=0)
-    kept = whole if module.is_frozen else np.isin(np.arange(len(prepared)), rows)
-    tokens, encoder = prepared.tokens[name], prepared.model.inputs[name]
-    each = tokens.lengths if module.is_frozen else encoder.length(tokens, whole)
-    counts = np.where(kept, each, 0)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    size = int(starts[-1]) * module.width * 2 + module.is_frozen * len(prepared) * module.width * 4
     cache.mkdir(parents=True, exist_ok=True)
+    keep = _keep_features if prepared.model.encoding(name).is_frozen else _keep_states
+    keep(prepared, name, rows, whole, cache, progress)
+
+
+def _keep_features(
+    prepared: Prepared,
+    name: str,
+    rows: np.ndarray,
+    whole: np.ndarray,
+    cache: Path,
+    progress: Progress,
+) -> None:
+    """Keep all that a frozen encoder says, by content."""
+    model, tokens = prepared.model, prepared.tokens[name]
+    rows = rows[prepared.has(name, rows)]
+    everywhere = model.fuses_tokens
+    wanted = whole | everywhere
+    read = model.inputs[name].length(tokens, whole)
+    size = int(read[rows][wanted[rows]].sum()) * model.encoding(name).width * 2
     if size + SPARE > shutil.disk_usage(cache).free:
+        return  # too large to keep: the encoder runs in every epoch instead
+    path = cache / _setting(prepared, name).hexdigest()[:32]
+    marks = (wanted.astype(int) + whole)[rows]  # the tokens of one pass are others than of windows
+    keys = [key + bytes([mark]) for key, mark in zip(tokens.keys(rows), marks, strict=True)]
+    found, entries = filled(
+        path, rows, keys, lambda some: _said(prepared, name, some, whole, wanted),
+        tokens=bool(wanted[rows].any()), progress=progress,
+    )  # fmt: skip
+    _tidy(path)
+    place = np.full(len(prepared), -1, dtype=np.int64)
+    place[rows] = entries
+    prepared.stored[name] = FrozenFeatures(found, place, tokens=everywhere)
+
+
+def _said(
+    prepared: Prepared, name: str, rows: np.ndarray, whole: np.ndarray, wanted: np.ndarray
+) -> Iterator[tuple[np.ndarray, Features]]:
+    """Yield rows, batch by batch, with what the encoder says of them."""
+    model, module = prepared.model, prepared.model.encoding(name)
+    for part in by_length(prepared, rows, BATCH):
+        batch = prepared.sequences(name, part, whole[part])
+        asked = torch.from_numpy(wanted[part])
+        with torch.no_grad(), evaluating(module), model.autocast():
+            found = module(batch, tokens=bool(asked.any()))
+        if found.mask is not None:
+            found = replace(found, mask=found.mask.cpu() & asked[:, None])
+        yield part, found.to("cpu")
+
+
+def _keep_states(
+    prepared: Prepared,
+    name: str,
+    rows: np.ndarray,
+    whole: np.ndarray,
+    cache: Path,
+    progress: Progress,
+) -> None:
+    """Keep the states of frozen layers below those that learn, for these very rows."""
+    model, tokens = prepared.model, prepared.tokens[name]
+    kept = np.isin(np.arange(len(prepared)), rows)
+    starts = np.concatenate(
+        [[0], np.cumsum(np.where(kept, model.inputs[name].length(tokens, whole), 0))]
+    )
+    if int(starts[-1]) * model.encoding(name).width * 2 + SPARE > shutil.disk_usage(cache).free:
         return  # too large to keep: the frozen part runs in every epoch instead
     path = cache / _key(prepared, name, whole, rows)
     if not path.exists():
         _write(path, prepared, name, rows, whole, starts, progress)
     _tidy(path)
     states = np.load(path / "states.npy", mmap_mode="r")
-    if module.is_frozen:
-        pooled = np.load(path / "pooled.npy", mmap_mode="r")
-        prepared.stored[name] = FrozenFeatures(pooled, states, starts)
-    else:
-        prepared.stored[name] = StemStates(prepared, name, states, starts, whole)
+    prepared.stored[name] = StemStates(prepared, name, states, starts, whole)
 
 
 def _tidy(path: Path) -> None:
@@ -126,20 +161,23 @@ def _tidy(path: Path) -> None:
 
 
 def _key(prepared: Prepared, name: str, whole: np.ndarray, rows: np.ndarray) -> str:
-    module = prepared.model.encoding(name)
-    setting = f"{module.num_frozen} {_setting(prepared, name)} {prepared.model.precision}"
-    digest = hashlib.blake2b(setting.encode())
-    for weight in module.parameters():
-        if not weight.requires_grad:
-            digest.update(weight.detach().cpu().numpy().tobytes())
-    digest.update(prepared.tokens[name].digest(rows))
+    digest = _setting(prepared, name)
+    for key in prepared.tokens[name].keys(rows):
+        digest.update(key)
     digest.update(np.packbits(whole).tobytes())
+    digest.update(np.asarray(rows).tobytes())
     return digest.hexdigest()[:32]
 
 
-def _setting(prepared: Prepared, name: str) -> str:
-    encoder = prepared.model.inputs[name]
-    return f"{getattr(encoder, 'pool', '')} {getattr(encoder, 'max_tokens', '')}"
+def _setting(prepared: Prepared, name: str) -> "hashlib._Hash":
+    """Return a hash of an encoder: its settings and the weights that never learn."""
+    model, module = prepared.model, prepared.model.encoding(name)
+    settings = {**dump(model.inputs[name]), "model": None, "fields": None}
+    digest = hashlib.blake2b(f"{settings} {module.num_frozen} {model.precision}".encode())
+    frozen = [weight for weight in module.parameters() if not weight.requires_grad]
+    for weight in [*frozen, *module.buffers()]:
+        digest.update(weight.detach().cpu().numpy().tobytes())
+    return digest
 
 
 def _write(
@@ -151,51 +189,25 @@ def _write(
     starts: np.ndarray,
     progress: Progress,
 ) -> None:
-    """Fill the arrays in a draft folder and rename it, so that a cache is whole or absent."""
+    """Fill the array in a draft folder and rename it, so that a cache is whole or absent."""
     module = prepared.model.encoding(name)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    make = np.lib.format.open_memmap
-    states = make(draft / "states.npy", "w+", np.float16, (int(starts[-1]), module.width))
-    pooled = None
-    if module.is_frozen:
-        pooled = make(draft / "pooled.npy", "w+", np.float32, (len(prepared), module.width))
+    shape = (int(starts[-1]), module.width)
+    states = np.lib.format.open_memmap(draft / "states.npy", "w+", np.float16, shape)
     done = 0
-    for part in by_length(prepared, rows, 8192):
+    for part in by_length(prepared, rows, BATCH):
         part = part[prepared.has(name, part)]
         if len(part):
-            _run(prepared, name, part, whole, starts, states, pooled)
+            batch = prepared.sequences(name, part, whole[part])
+            with torch.no_grad(), evaluating(module), prepared.model.autocast():
+                found = module.stem(batch)
+            states[_places(starts, part)] = found[batch.mask].float().cpu().numpy()
         done += len(part)
         progress(done, len(rows))
     states.flush()
     draft.replace(path)
-
-
-def _run(
-    prepared: Prepared,
-    name: str,
-    part: np.ndarray,
-    whole: np.ndarray,
-    starts: np.ndarray,
-    states: np.ndarray,
-    pooled: np.ndarray | None,
-) -> None:
-    model, module = prepared.model, prepared.model.encoding(name)
-    batch = prepared.sequences(name, part, whole[part])
-    kind = model.precision
-    autocast = torch.autocast(model.device.type, dtype=kind, enabled=kind is not None)
-    with torch.no_grad(), evaluating(module), autocast:
-        found = module.stem(batch)
-        features = module.finish(found, batch, tokens=True) if pooled is not None else None
-    if features is None or pooled is None:
-        flat = found[batch.mask].float().cpu().numpy()
-        states[_places(starts, part)] = flat
-        return
-    pooled[part] = features.pooled.float().cpu().numpy()
-    tokens = features.tokens.float().cpu().numpy()  # type: ignore[union-attr]
-    for line, row in zip(tokens, part, strict=True):
-        states[starts[row] : starts[row + 1]] = line[: starts[row + 1] - starts[row]]
 
 
 def _places(starts: np.ndarray, rows: np.ndarray) -> np.ndarray:

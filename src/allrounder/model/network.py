@@ -77,9 +77,9 @@ class Model(nn.Module):
         )
         widths = {name: self.encoding(name).width for name in self.inputs}
         fused = any(self.reads(task) is None for task in self.tasks.values())
-        fusion = fusion or Concat()
-        self.fusion = fusion.module(widths) if fused else None
-        joint = fusion.width(widths)
+        self._fusion = fusion or Concat()
+        self.fusion = self._fusion.module(widths) if fused else None
+        joint = self._fusion.width(widths)
         self.heads = nn.ModuleDict(
             {
                 name: task.head(widths.get(self.reads(task) or "", joint))
@@ -106,6 +106,16 @@ class Model(nn.Module):
         ]
 
     @property
+    def fuses_tokens(self) -> bool:
+        """Whether the fusion wants the tokens of every input."""
+        return self.fusion is not None and self._fusion.reads_tokens
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which encoders run: matrix products in the chosen precision."""
+        enabled = self.precision is not None
+        return torch.autocast(self.device.type, dtype=self.precision, enabled=enabled)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return next(self.parameters()).device
@@ -121,8 +131,7 @@ class Model(nn.Module):
             self.encoding(name),
             bool(batch.places.keys() & set(self.reads_tokens(name))),
         )
-        enabled = self.precision is not None
-        with torch.autocast(self.device.type, dtype=self.precision, enabled=enabled):
+        with self.autocast():
             states = module.stem(given.sequences) if given.states is None else given.states
             found = module.finish(states, given.sequences, tokens=tokens)
         whole = None if found.tokens is None else found.tokens.float()

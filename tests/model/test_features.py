@@ -1,0 +1,91 @@
+"""What frozen encoders say is kept by content, in parts that only grow."""
+
+import numpy as np
+import pytest
+import torch
+from making import hashing, made, tiny_text
+
+from allrounder.encoders.modules import Features
+from allrounder.model import store_frozen
+from allrounder.model.features import FeatureCache, filled
+from allrounder.tasks import Multiclass
+
+KEYS = [bytes([n] * 17) for n in range(9)]
+
+
+def said(rows):
+    """Row r: the vector (r, r), and r tokens that say r."""
+    for row in rows:
+        there = torch.arange(9)[None] < int(row)
+        vector = torch.full((1, 2), float(row))
+        yield np.array([row]), Features(vector, vector[:, None].expand(1, 9, 2), there)
+
+
+def fill(folder, rows, run=said):
+    keys = [KEYS[row] for row in rows]
+    return filled(folder, np.array(rows), keys, run, tokens=True, progress=lambda *_: None)
+
+
+def test_each_content_is_read_once_whatever_run_asks(tmp_path):
+    read = []
+
+    def run(rows):
+        read.extend(rows.tolist())
+        yield from said(rows)
+
+    fill(tmp_path, [1, 2], run)
+    fill(tmp_path, [2, 3, 1], run)
+    cache, entries = fill(tmp_path, [3, 2, 1], run)
+    assert read == [1, 2, 3]
+    assert cache.pooled(entries)[:, 0].tolist() == [3, 2, 1]
+
+
+def test_entries_of_several_parts_are_gathered_in_order(tmp_path):
+    for row in (5, 0, 7):
+        fill(tmp_path, [row])
+    cache, entries = fill(tmp_path, [7, 5, 0, 7])
+    assert len(cache.parts) == 3
+    assert cache.pooled(entries)[:, 0].tolist() == [7, 5, 0, 7]
+    states, there = cache.tokens(entries)
+    assert there.sum(1).tolist() == [7, 5, 0, 7]
+    assert all((states[i][there[i]] == row).all() for i, row in enumerate([7, 5, 0, 7]))
+    assert not states[~there].any()
+
+
+def test_a_killed_run_goes_on_where_it_stood(tmp_path, monkeypatch):
+    monkeypatch.setattr("allrounder.model.features.PART", 2)
+
+    def killed(rows):
+        for number, found in enumerate(said(rows)):
+            if number == 5:
+                raise KeyboardInterrupt
+            yield found
+
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path, range(8), killed)
+    (tmp_path / ".half.1").mkdir()  # a draft that a kill left
+    assert len(FeatureCache(tmp_path).entries) == 4
+    cache, entries = fill(tmp_path, range(8))
+    assert cache.pooled(entries)[:, 0].tolist() == [*range(8)]
+
+
+def test_new_records_cost_only_themselves(tiny, tmp_path):
+    counts = []
+    rows = [{"text": f"share {n}", "it": "ab"[n % 2]} for n in range(6)]
+    for n in (4, 6, 6):
+        inputs = {"text": tiny_text(tiny, tune="frozen")}
+        ready = made({"it": Multiclass(labels=["a", "b"])}, rows[:n], inputs=inputs)
+        done = []
+        store_frozen(
+            ready, np.arange(n), cache=tmp_path, progress=lambda d, _, done=done: done.append(d)
+        )
+        counts.append(done)
+    assert [bool(done) for done in counts] == [True, True, False]
+    assert counts[1] == [6], "two of six were new"
+
+
+def test_what_learns_is_never_kept(tmp_path):
+    ready = made({"it": Multiclass(labels=["a", "b"])}, [{"text": "a", "it": "a"}],
+                 inputs={"text": hashing("text")})  # fmt: skip
+    store_frozen(ready, np.arange(1), cache=tmp_path, progress=lambda *_: None)
+    assert not ready.stored
