@@ -375,3 +375,11 @@ def test_spans_read_from_json_are_sorted_and_checked():
         [],
         None,
     ]
+
+
+def test_a_record_of_four_times_the_tokens_weighs_twice_as_much():
+    """Between the mean, under which length does not count, and the sum (docs/decisions.md)."""
+    task = Spans(labels=["ORG"])
+    targets = torch.tensor([[1, *[IGNORED] * 3], [1] * 4])
+    loss = task.loss(torch.zeros(2, 4, 3), targets)
+    torch.testing.assert_close(loss, math.log(3) * torch.tensor([1.0, 2.0]))

@@ -165,7 +165,11 @@ class Spans(Task):
         return torch.from_numpy(targets)
 
     def loss(self, scores: "Tensor", targets: "Tensor") -> "Tensor":
-        """Return the mean cross-entropy over the tokens of each record: [n, T, tags] → [n]."""
+        """Return the cross-entropy of each record, its sum over T tokens by √T: [n, T, tags] → [n].
+
+        Beside the losses of other tasks the mean is too little, as most tokens are plain O, and the
+        sum too much: `benchmarks/spans_loss.py`. A task alone minds no scale.
+        """
         known = targets != IGNORED
         each = losses.cross_entropy(
             scores.flatten(0, 1),
@@ -173,17 +177,19 @@ class Spans(Task):
             smoothing=self.label_smoothing,
             focal=self.focal,
         ).view_as(targets)
-        return (each * known).sum(-1) / known.sum(-1).clamp(min=1)
+        return _scaled(each * known, known)
 
     def divergence(self, scores: "Tensor", teacher: "Tensor") -> "Tensor":
-        """Return the mean Kullback–Leibler divergence over the tokens that the teacher read."""
+        """Return the Kullback–Leibler divergence of each record, on the scale of its loss.
+
+        Only tokens count that the teacher read.
+        """
         known = ~teacher[..., 0].isnan()
         each = losses.divergence(scores[known], teacher[known])
-        summed = scores.new_zeros(known.shape).masked_scatter(known, each).sum(-1)
-        return summed / known.sum(-1).clamp(min=1)
+        return _scaled(scores.new_zeros(known.shape).masked_scatter(known, each), known)
 
     def disagreement(self, one: "Tensor", other: "Tensor", targets: "Tensor") -> "Tensor":
-        """Return the mean over the tokens of each record that its loss is a mean of."""
+        """Return how far two passes are apart on the tokens that the loss counts."""
         unread = (targets == IGNORED)[..., None]
         hidden = [scores.masked_fill(unread, float("nan")) for scores in (one, other)]
         return (self.divergence(one, hidden[1]) + self.divergence(other, hidden[0])) / 2
@@ -238,3 +244,8 @@ class Spans(Task):
     def calibrate(self, scores: "Tensor", targets: "Tensor") -> dict[str, float]:
         """Fit one temperature on the tags of validation records: [N, tags], [N]."""
         return {"temperature": losses.temperature(losses.cross_entropy, scores, targets)}
+
+
+def _scaled(each: "Tensor", known: "Tensor") -> "Tensor":
+    """Return the sum over the known tokens of each record by the root of their number."""
+    return each.sum(-1) / known.sum(-1).clamp(min=1).sqrt()
