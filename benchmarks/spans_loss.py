@@ -29,16 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Mean(Spans):
-    """Spans whose loss is `factor` · T^`power` · the mean over the T tokens of a record."""
+    """The mean over the T tokens of a record: `factor` · T^`power` times the loss as it is."""
 
     factor: ClassVar[float] = 1.0
-    power: ClassVar[float] = 0.0
+    power: ClassVar[float] = -0.5
 
     def loss(self, scores: "Tensor", targets: "Tensor") -> "Tensor":
         """Return the loss of each record."""
         known = (targets != -100).sum(-1).clamp(min=1)
-        mean = super().loss(scores, targets)
-        return mean * self.factor * known**self.power
+        return super().loss(scores, targets) * self.factor * known**self.power
 
 
 @dataclass(kw_only=True)
@@ -57,16 +56,16 @@ class Fivefold(Mean):
 
 @dataclass(kw_only=True)
 class Root(Mean):
-    """√T times the mean."""
+    """√T times the mean: the loss as it is."""
 
-    power = 0.5
+    power = 0.0
 
 
 @dataclass(kw_only=True)
 class Sum(Mean):
     """The sum."""
 
-    power = 1.0
+    power = 0.5
 
 
 SCALES = (Mean, Threefold, Fivefold, Root, Sum)

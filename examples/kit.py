@@ -28,8 +28,42 @@ def fetch(package: str, filename: str, sha256: str, *, source: bool = False) -> 
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{package} could not be fetched:\n{done.stderr.strip()}")
+    return checked(path, sha256)
+
+
+def unpacked(package: str, sha256: str) -> Path:
+    """Return the folder of a Debian package, downloading and unpacking it once.
+
+    It is not installed: neither apt-get nor dpkg-deb needs any rights for that.
+
+    Args:
+        package: its name.
+        sha256: what the archive must hash to.
+    """
+    folder = KIT / package
+    if folder.is_dir():
+        return folder
+    KIT.mkdir(exist_ok=True)
+    command = ["apt-get", "download", "-qq", package]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=KIT)
+    except FileNotFoundError:
+        sys.exit(f"{package} comes as a Debian package, and there is no apt-get here.")
+    if done.returncode:
+        sys.exit(f"{package} could not be fetched:\n{done.stderr.strip()}")
+    archive = next(KIT.glob(f"{package}_*.deb"))
+    checked(archive, sha256)
+    draft = KIT / f".{package}"
+    subprocess.run(["dpkg-deb", "-x", str(archive), str(draft)], check=True)
+    draft.replace(folder)
+    archive.unlink()
+    return folder
+
+
+def checked(path: Path, sha256: str) -> Path:
+    """Return `path`, or delete it and stop where it is not what it should be."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         path.unlink()
-        sys.exit(f"{filename} is not what it should be: expected {sha256}, found {found}.")
+        sys.exit(f"{path.name} is not what it should be: expected {sha256}, found {found}.")
     return path
