@@ -11,8 +11,8 @@ from .columns import rows
 
 
 def read(*args, **options) -> list[dict]:
-    batches = stream(*args, **{"fields": {"text": TextField()}, **options})
-    return [row for batch in batches for row in batch.to_pylist()]
+    parts = stream(*args, **{"fields": {"text": TextField()}, **options})
+    return [row for part in parts for row in part.batch.to_pylist()]
 
 
 def test_every_column_stays_and_fields_are_added(desk):
@@ -25,8 +25,8 @@ def test_every_column_stays_and_fields_are_added(desk):
 
 def test_batches_are_no_larger_than_asked(desk):
     path = desk.folder / desk.write("a.csv", "text,topic\n" + rows(10))
-    batches = list(stream(path, fields={"text": TextField()}, batch=4))
-    assert [batch.num_rows for batch in batches] == [4, 4, 2]
+    parts = list(stream(path, fields={"text": TextField()}, batch=4))
+    assert [len(part) for part in parts] == [4, 4, 2]
 
 
 def test_a_map_to_a_task_is_left_alone(desk):
@@ -74,6 +74,6 @@ def test_a_long_file_is_streamed_in_constant_memory(desk):
 
 def test_reading_may_stop_early(desk):
     path = desk.folder / desk.write("a.csv", "text,topic\n" + rows(400_000))
-    batches = stream(path, fields={"text": TextField()}, batch=8)
-    assert next(batches).num_rows == 8
-    batches.close()
+    parts = stream(path, fields={"text": TextField()}, batch=8)
+    assert len(next(parts)) == 8
+    parts.close()

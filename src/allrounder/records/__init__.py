@@ -1,9 +1,10 @@
 """Records: read from files of many formats, split, checked, and kept on disk."""
 
 from allrounder.records.column import BadValue, Column
-from allrounder.records.field import Field, FileField, NumberField, Read, TextField, content
+from allrounder.records.field import Field, NumberField, Read, TextField
 from allrounder.records.inspection import DataReport, inspect
 from allrounder.records.loading import load
+from allrounder.records.media import FileField, content
 from allrounder.records.records import Records
 from allrounder.records.source import SPLITS, Source, Split
 from allrounder.records.streaming import stream

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,18 +14,20 @@ import pyarrow as pa
 
 from allrounder import kinds
 from allrounder.errors import DataError
+from allrounder.records.about import About, files_table
+from allrounder.records.aside import Aside, check_share
 from allrounder.records.checks import check_table
 from allrounder.records.column import BadValue, Column
 from allrounder.records.field import Field, filled
 from allrounder.records.keys import Digest, content_keys, hashes, hexadecimal
 from allrounder.records.opening import Opened, opened, stat_of
-from allrounder.records.reading import Reader, reader
+from allrounder.records.reading import Reader, Values, reader
 from allrounder.records.records import Records
 from allrounder.records.source import Source, Split
 from allrounder.records.splits import assigned, completed, decisive, kept
 from allrounder.records.wiring import check_names
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same sources would give another table."""
 
 KEPT = 4
@@ -66,13 +68,15 @@ def load(
         _write(plan, path)
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     _tidy(path)
-    content = table.schema.metadata[b"fingerprint"].decode()
+    about = About.of(table)
     return Records(
-        table=table,
+        table=table.replace_schema_metadata(None),
         opened=found,
         fields=list(plan.fields),
         tasks=list(columns),
-        fingerprint=content,
+        fingerprint=about.fingerprint,
+        aside=about.aside,
+        num_read=about.num_read,
     )
 
 
@@ -113,11 +117,12 @@ class Plan:
 
 
 def _mapped(path: Path) -> pa.Table | None:
-    """Return the table of a whole, readable cache file."""
+    """Return the table of a whole, readable cache file, if no file it names has changed."""
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError):
         return None
+    return table if About.of(table).is_current() else None
 
 
 def _tidy(path: Path) -> None:
@@ -145,16 +150,21 @@ def _write(plan: Plan, path: Path) -> None:
 
 
 def _write_within(plan: Plan, scratch: Path, path: Path) -> None:
-    found: dict[str, list[str]] = {}
-    tables = []
-    for number, source in enumerate(plan.sources):
-        draft = Draft(plan, number, reader(source, plan.fields, plan.columns))
-        tables.append(draft.write(scratch / f"{number}.arrow"))
-        found[source.source.path] = list(draft.reader.names)
-    table = pa.concat_tables(tables)
+    drafts = [
+        Draft(plan, number, reader(source, plan.fields, plan.columns))
+        for number, source in enumerate(plan.sources)
+    ]
+    table = pa.concat_tables([draft.write(scratch / f"{draft.number}.arrow") for draft in drafts])
     if plan.trains:
+        found = {draft.source.path: list(draft.reader.names) for draft in drafts}
         check_table(table, [name for name in plan.columns if name not in plan.without], found)
-    table = table.replace_schema_metadata({"fingerprint": _digest(table, plan)})
+    about = About(
+        fingerprint=_digest(table, plan),
+        aside=[one for draft in drafts for one in draft.aside],
+        num_read=sum(draft.reader.num_rows for draft in drafts),
+        files=pa.concat_tables([files for draft in drafts for files in draft.files]),
+    )
+    table = table.replace_schema_metadata(about.metadata())
     whole = scratch / "whole.arrow"
     with pa.OSFile(str(whole), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table, max_chunksize=CHUNK)
@@ -176,6 +186,9 @@ class Draft:
     plan: Plan
     number: int
     reader: Reader
+    rows_aside: dict[int, dict[str, str]] = field(default_factory=dict)
+    aside: list[Aside] = field(default_factory=list)
+    files: list[pa.Table] = field(default_factory=lambda: [files_table({})])
 
     @property
     def source(self) -> Source:
@@ -191,25 +204,49 @@ class Draft:
                 ids.append(hashed)
                 deciding.append(decided)
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        self._list_aside()
         self.reader.check_blank()
         return self._split(table, np.concatenate(ids), np.concatenate(deciding))
 
     def _batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray, np.ndarray]]:
         for raw in self.reader.batches():
             values = self.reader.values(raw)
-            labels = self.reader.labels(raw, values)
-            keys = content_keys(values)
+            self._put_aside(values)
+            labels = self.reader.labels(raw, values.columns)
+            keys = content_keys(values.columns)
             ids, hashed = self._ids(raw, keys)
             rows = np.arange(self.reader.num_rows, self.reader.num_rows + raw.num_rows)
             numbers = np.full(raw.num_rows, self.number, np.int16)
             arrays = [
                 ids,
                 *map(pa.array, (numbers, rows, keys)),
-                *values.values(),
+                *values.columns.values(),
                 *labels.values(),
             ]
             batch = pa.RecordBatch.from_arrays(arrays, schema=self.plan.schema)
-            yield batch, hashed, self._decisive(raw, hashed)
+            deciding = self._decisive(raw, hashed)
+            if values.aside:
+                whole = values.whole()
+                batch, hashed, deciding = batch.filter(whole), hashed[whole], deciding[whole]
+            yield batch, hashed, deciding
+
+    def _put_aside(self, values: Values) -> None:
+        if values.aside and self.source.on_error == "fail":
+            raise self.reader.refusal(values)
+        first = self.reader.num_rows
+        self.rows_aside |= {first + place: reasons for place, reasons in values.aside.items()}
+        if values.files:
+            self.files.append(files_table(values.files))
+
+    def _list_aside(self) -> None:
+        """Say where the records that were set aside stand; refuse a source with too many."""
+        places = self.reader.opened.places(list(self.rows_aside))
+        self.aside = [
+            Aside(where, name, why)
+            for where, reasons in zip(places, self.rows_aside.values(), strict=True)
+            for name, why in reasons.items()
+        ]
+        check_share(self.reader.opened.file.shown, self.aside, self.reader.num_rows)
 
     def _ids(self, raw: pa.RecordBatch, keys: np.ndarray) -> tuple[pa.Array, np.ndarray]:
         name = self._id_column
@@ -242,7 +279,7 @@ class Draft:
         splits = assigned(split, deciding)
         rows = kept(ids, self.source.limit)
         if rows is not None:
-            table, splits, ids = table.take(pa.array(rows)), splits[rows], ids[rows]
+            table, splits, ids = _picked(table, rows), splits[rows], ids[rows]
         if isinstance(split, Split) and split.by == "ratio":
             columns = self.plan.columns.items()
             labels = [table[task] for task, column in columns if column.type == pa.string()]
@@ -261,3 +298,14 @@ class Draft:
             f"{table['id'][second].as_py()!r} again, first at {here}. Give each record its own "
             "id, or leave `id` out."
         )
+
+
+def _picked(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """Return some rows, which rise; `take` would first join all bytes, beyond what Arrow holds."""
+    wanted = np.zeros(table.num_rows, bool)
+    wanted[rows] = True
+    batches, start = [], 0
+    for batch in table.to_batches():
+        batches.append(batch.filter(pa.array(wanted[start : start + batch.num_rows])))
+        start += batch.num_rows
+    return pa.Table.from_batches(batches, table.schema)

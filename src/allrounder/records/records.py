@@ -1,13 +1,14 @@
 """The records of a project as one table on disk."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from allrounder.errors import did_you_mean, listed
+from allrounder.records.aside import Aside, sentence
 from allrounder.records.opening import Opened
 from allrounder.records.source import SPLITS, Source
 
@@ -18,7 +19,8 @@ class Records:
 
     The columns of `table` are `id`, `source` (its place in `sources`), `row` (counted from zero in
     its file), `split` (its place in `SPLITS`), `key` (a hash of the content), every field and
-    every task; a missing field or label is null.
+    every task; a missing field or label is null. Records with a bad value are not in it
+    but in `aside`; `num_read` counts them too.
     """
 
     table: pa.Table
@@ -26,6 +28,8 @@ class Records:
     fields: list[str]
     tasks: list[str]
     fingerprint: str
+    aside: list[Aside] = field(default_factory=list)
+    num_read: int = 0
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -34,6 +38,11 @@ class Records:
     def sources(self) -> list[Source]:
         """The sources in the order of the project file."""
         return [opened.source for opened in self.opened]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences that belong into every report on these records."""
+        return [sentence(self.aside, self.num_read)] if self.aside else []
 
     def indices(self, split: str | None = None, task: str | None = None) -> np.ndarray:
         """Return the records of a split, or those with a label for a task, as rising int64."""
