@@ -123,7 +123,7 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"sources": [{"pth": "a.csv"}]},
             "`sources.0.pth` is not a known key. Did you mean 'path'? Known: encoding, format, "
-            "id, input, limit, map, path, split, task.",
+            "id, input, limit, map, on_error, path, split, task.",
         ),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:40],

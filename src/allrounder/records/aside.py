@@ -52,7 +52,7 @@ def sentence(aside: Sequence[Aside], num_records: int) -> str:
     """Return how many records were set aside and why, for a report."""
     n = num_aside(aside)
     were, more = ("was" if n == 1 else "were"), len(aside) - SHOWN
-    rest = f"; and {more:,} more, all listed in aside.csv" if more > 0 else ""
+    rest = f"; and {more:,} more" if more > 0 else ""
     return (
         f"{n:,} of {num_records:,} records {were} set aside: "
         f"{'; '.join(map(str, aside[:SHOWN]))}{rest}."

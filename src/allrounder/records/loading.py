@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ from allrounder.records.wiring import check_names
 VERSION = 2
 """Raised whenever the same sources would give another table."""
 
+Tell = Callable[[str, float, float, str], None]
+
 KEPT = 4
 CHUNK = 1 << 16
 
@@ -43,6 +45,7 @@ def load(
     cache: Path,
     trains: bool = True,
     without: Sequence[str] = (),
+    tell: Tell | None = None,
 ) -> Records:
     """Return the records of all sources, from the cache where no file has changed.
 
@@ -54,6 +57,8 @@ def load(
         cache: Where the table is kept, as `<fingerprint>.arrow`.
         trains: Whether every task must have labels, and every split records.
         without: Tasks that may have no labels.
+        tell: Called as reading goes on: a stage, how much is done, of how much (0: unknown),
+            and a word.
 
     Raises:
         DataError: naming file and line, where something is not as it should be.
@@ -65,7 +70,7 @@ def load(
     path = Path(cache) / f"{plan.fingerprint()}.arrow"
     table = _mapped(path)
     if table is None:
-        _write(plan, path)
+        _write(plan, path, tell or _silent)
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     _tidy(path)
     about = About.of(table)
@@ -134,14 +139,18 @@ def _tidy(path: Path) -> None:
             old.unlink(missing_ok=True)
 
 
-def _write(plan: Plan, path: Path) -> None:
+def _silent(stage: str, done: float, total: float, word: str) -> None:
+    """Tell nobody."""
+
+
+def _write(plan: Plan, path: Path, tell: Tell) -> None:
     """Read every source into a scratch file, then write all of them, split, under `path`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(
             dir=path.parent, prefix=".reading-", ignore_cleanup_errors=True
         ) as scratch:
-            _write_within(plan, Path(scratch), path)
+            _write_within(plan, Path(scratch), path, tell)
     except OSError as error:
         raise DataError(
             f"{path.parent}: the records cannot be kept there: {error.strerror or error}. Make "
@@ -149,9 +158,9 @@ def _write(plan: Plan, path: Path) -> None:
         ) from error
 
 
-def _write_within(plan: Plan, scratch: Path, path: Path) -> None:
+def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
     drafts = [
-        Draft(plan, number, reader(source, plan.fields, plan.columns))
+        Draft(plan, number, reader(source, plan.fields, plan.columns), tell)
         for number, source in enumerate(plan.sources)
     ]
     table = pa.concat_tables([draft.write(scratch / f"{draft.number}.arrow") for draft in drafts])
@@ -164,6 +173,7 @@ def _write_within(plan: Plan, scratch: Path, path: Path) -> None:
         num_read=sum(draft.reader.num_rows for draft in drafts),
         files=pa.concat_tables([files for draft in drafts for files in draft.files]),
     )
+    tell("read", about.num_read, about.num_read, "")
     table = table.replace_schema_metadata(about.metadata())
     whole = scratch / "whole.arrow"
     with pa.OSFile(str(whole), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
@@ -186,6 +196,7 @@ class Draft:
     plan: Plan
     number: int
     reader: Reader
+    tell: Tell
     rows_aside: dict[int, dict[str, str]] = field(default_factory=dict)
     aside: list[Aside] = field(default_factory=list)
     files: list[pa.Table] = field(default_factory=lambda: [files_table({})])
@@ -228,6 +239,7 @@ class Draft:
             if values.aside:
                 whole = values.whole()
                 batch, hashed, deciding = batch.filter(whole), hashed[whole], deciding[whole]
+            self.tell("read", rows[-1] + 1, 0, self.source.path)
             yield batch, hashed, deciding
 
     def _put_aside(self, values: Values) -> None:

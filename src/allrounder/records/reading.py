@@ -22,7 +22,7 @@ class Values:
 
     Args:
         columns: field → its values.
-        aside: place in the batch → field → what is wrong with its value, in the order of the records.
+        aside: place → field → what is wrong with its value, in the order of the records.
         blank: which records have no value at all, and none that is set aside either.
         files: absolute path → size and time of change of every other file that was looked at.
     """
