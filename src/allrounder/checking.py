@@ -240,10 +240,10 @@ def _aside_table(data: DataReport) -> str:
 
 def _aside(data: DataReport) -> Iterator[str]:
     if data.num_aside:
-        were = "record was" if data.num_aside == 1 else "records were"
+        was = "was" if data.num_aside == 1 else "were"
         yield (
-            f"{data.num_aside:,} of {data.num_read:,} {were} set aside, as listed above. Mend or "
-            "remove them."
+            f"{data.num_aside:,} of {data.num_read:,} records {was} set aside, as listed above. "
+            "Mend or remove them."
         )
 
 

@@ -83,10 +83,14 @@ class Predictor:
         return self.answers(values)
 
     def _nothing(self, row: Mapping[str, Any], number: int) -> str:
-        near = next((did_you_mean(str(key), self.plan.fields) for key in row), "")
+        fields = self.plan.fields
+        if any(name in row for name in fields):
+            names = " and ".join(f"`{name}`" for name in fields)
+            return f"Record {number}: expected a value in {names}, found none."
+        near = next((hint for key in row if (hint := did_you_mean(str(key), fields))), "")
         return (
-            f"Record {number} has none of the fields that the model reads "
-            f"({listed(self.plan.fields)}). Found: {listed(row)}.{near}"
+            f"Record {number} has none of the fields that the model reads ({listed(fields)}). "
+            f"Found: {listed(row)}.{near}"
         )
 
     def stream(

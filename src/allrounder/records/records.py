@@ -1,5 +1,6 @@
 """The records of a project as one table on disk."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,25 @@ class Records:
         """Return the Python values of a column at some records, in their order."""
         values = self.table[column]  # its own `take` would first copy all strings into memory
         return [values[index].as_py() for index in map(int, indices)]
+
+    def shown(self, field: str, indices: Sequence[int]) -> list[str | None]:
+        """Return values of a field as a person would read them: a file by its path."""
+        values = self.values(field)
+        if pa.types.is_struct(values.type):
+            return [self._file(values, index) for index in map(int, indices)]
+        if pa.types.is_string(values.type):
+            return self.take(field, indices)
+        return [None if v is None else f"{field} {v:g}" for v in self.take(field, indices)]
+
+    def _file(self, values: pa.ChunkedArray, index: int) -> str | None:
+        """Return the path of a file from the folder of its source, else the digest of its bytes."""
+        file = values[index]
+        if not file.is_valid:
+            return None
+        if not file["path"].is_valid:
+            return f"file {file['digest'].as_py()[:8]}"
+        source = self.opened[self.table["source"][index].as_py()]
+        return os.path.relpath(file["path"].as_py(), os.path.abspath(source.file.folder))
 
     def _column(self, name: str, known: list[str]) -> pa.ChunkedArray:
         if name not in known:
