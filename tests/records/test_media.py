@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from allrounder.errors import DataError
-from allrounder.records import BadValue, FileField, NumberField, content, handed
+from allrounder.records import BadValue, FileField, NumberField, TextField, content, handed
 
 from .columns import PICTURE, Names
 
@@ -207,6 +207,22 @@ def test_a_file_is_shown_by_its_path_from_the_folder_of_its_source(desk):
     records = desk.load(desk.write("data/a.csv", lines), fields=fields, topic=Names())
     assert records.shown("image", [0, 1]) == ["pics/0.png", None]
     assert records.shown("age", [0, 1]) == ["age 1.5", "age 2"]
+
+
+@pytest.mark.parametrize("options", [{}, {"input": "image"}])
+def test_a_folder_of_files_fills_an_input_of_files(desk, options):
+    for i in range(200):
+        desk.write(f"pics/{'ab'[i % 2]}/{i:03d}.png", b"PIC %d" % i)
+    desk.write("pics/a/000.png", b"JPG")
+    fields = {"image": PICTURE, **({"text": TextField()} if options else {})}
+    records = desk.load({"path": "pics", "task": "topic", **options}, fields=fields, topic=Names())
+    assert len(records) == 199
+    assert sorted(set(records.labels("topic").to_pylist())) == ["a", "b"]
+    assert content(records.take("image", [198])[0]) == b"PIC 199"
+    assert records.where(198) == "pics/b/199.png"
+    assert records.aside == [
+        ("pics/a/000.png", "image", "expected a picture, found the bytes b'JPG'.")
+    ]
 
 
 def test_equal_files_share_key_and_split_wherever_they_lie(desk):

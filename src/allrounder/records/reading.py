@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import numpy as np
@@ -14,6 +14,9 @@ from allrounder.records.column import BadValue, Column
 from allrounder.records.field import Field, Read, Stat, TextField, as_strings, filled
 from allrounder.records.opening import Opened
 from allrounder.records.wiring import wired
+
+FILES = 1024
+"""Records that name files are read so many at a time, so that progress shows."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,16 @@ class Reader:
             self.names |= dict.fromkeys(batch.schema.names)
             if first:
                 self._check_fields()
-            yield batch
-            self.num_rows += batch.num_rows
+            for start in range(0, batch.num_rows, self._size(batch)):
+                part = batch.slice(start, self._size(batch))
+                yield part
+                self.num_rows += part.num_rows
         self._check_end()
+
+    def _size(self, batch: pa.RecordBatch) -> int:
+        """Return how many records are read at a time: few where they name files."""
+        files = any(pa.types.is_struct(field.type) for field in self.fields.values())
+        return FILES if files else batch.num_rows
 
     def values(self, batch: pa.RecordBatch) -> Values:
         """Return every field of a batch, null where blank or not in the file."""
@@ -223,8 +233,16 @@ class Reader:
 
 def reader(source: Opened, fields: Mapping[str, Field], columns: Mapping[str, Column]) -> Reader:
     """Return the reader of one source."""
+    if source.format == "folder" and _is_file(source.source.input, fields):
+        source = replace(source, format="files")
     wires = wired(source.source, source.format, list(fields), columns)
     return Reader(source, fields, columns, wires)
+
+
+def _is_file(name: str | None, fields: Mapping[str, Field]) -> bool:
+    """Return whether the field that a folder fills, the only one if unnamed, holds files."""
+    name = name or (next(iter(fields)) if len(fields) == 1 else "")
+    return name in fields and pa.types.is_struct(fields[name].type)
 
 
 def _all(masks: Iterable[pa.Array]) -> pa.Array:

@@ -126,7 +126,7 @@ class Source:
         id: The column that identifies a record; by default a hash of its content does.
         split: train, validation or test for all records, or a `Split`; by default 20 % test and
             10 % validation.
-        input: The text field that a conll file or a folder fills.
+        input: The field that a conll file or a folder fills.
         task: The task whose labels a conll file or the sub-folders of a folder hold.
         limit: Take only that many records, a fixed random subset, for quick trials.
         encoding: The text encoding of the file.
