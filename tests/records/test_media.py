@@ -98,6 +98,13 @@ def test_what_is_no_file_of_the_kind_is_said_in_words(desk, value, why):
     assert (found.aside, found.values.null_count) == ({0: why}, 1)
 
 
+def test_bytes_within_a_table_have_a_limit(desk, monkeypatch):
+    monkeypatch.setattr("allrounder.records.media.MOST_HELD", 6)
+    assert read(desk.folder, ONE).aside == {
+        0: "expected a picture, found 7 bytes, more than 6. Give them as a file."
+    }
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_named(desk):
     (desk.folder / desk.write("one.png", ONE)).chmod(0)

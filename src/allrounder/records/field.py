@@ -131,7 +131,7 @@ class NumberField:
             except ValueError:
                 number = math.inf
             if number is not None and math.isinf(number):
-                aside[index] = f"expected a number, found {value!r}."
+                aside[index] = f"expected a number, found {value[:80]!r}."
             finite = number is not None and math.isfinite(number)
             found.append(number if finite else None)
         return Read(pa.array(found, pa.float64()), aside)

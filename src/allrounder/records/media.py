@@ -26,6 +26,9 @@ LARGEST = 1 << 30
 LONGEST = 1 << 24
 """Characters of a data URI above which the file belongs beside the source."""
 
+MOST_HELD = (1 << 25) - 1
+"""Bytes of a file within a table: 64 rows of Parquet are read at a time, and must stay in 2 GiB."""
+
 GONE: Stat = (-1, 0)
 """Stands for size and time of change of a file that is not there."""
 
@@ -54,7 +57,7 @@ class FileField:
         return pa.struct([("digest", pa.string()), ("path", pa.string()), ("bytes", pa.binary())])
 
     def read(self, values: pa.Array, folder: Path | None) -> Read:
-        """Return the files, checked; what is none of the wanted is set aside.
+        """Return the files, checked; what is no such file is set aside.
 
         Raises:
             BadValue: at the first path that leaves `folder`.
@@ -132,6 +135,8 @@ def _given(raw: Any) -> tuple[str | None, bytes | None]:
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return None, None
     if isinstance(raw, bytes):
+        if len(raw) > MOST_HELD:
+            raise _NoFile(f"{len(raw):,} bytes, more than {MOST_HELD:,}. Give them as a file.")
         return None, raw
     if not isinstance(raw, str):
         raise _NoFile(f"{repr(raw)[:80]}. Give a path, a data URI or the bytes.")
