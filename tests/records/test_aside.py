@@ -3,7 +3,7 @@
 import pytest
 
 from allrounder.errors import DataError
-from allrounder.records import NumberField, TextField, as_csv, inspect
+from allrounder.records import NumberField, Source, TextField, as_csv, inspect, load
 from allrounder.records.inspection import Files, Finding, Quantiles
 
 from .columns import PICTURE, Names
@@ -119,9 +119,8 @@ def test_numbers_and_files_are_described(desk):
     assert report.duplicates == Finding(0, [])
 
 
-def test_reading_tells_how_far_it_is(desk):
-    from allrounder.records import Source, load
-
+def test_long_reading_tells_how_far_it_is(desk, monkeypatch):
+    monkeypatch.setattr("allrounder.records.loading.LONG", 0)
     told = []
     survey(desk)
     load(

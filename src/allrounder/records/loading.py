@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ VERSION = 2
 """Raised whenever the same sources would give another table."""
 
 Tell = Callable[[str, float, float, str], None]
+
+LONG = 2.0
+"""Seconds of reading that need no progress."""
 
 KEPT = 4
 CHUNK = 1 << 16
@@ -70,7 +74,7 @@ def load(
     path = Path(cache) / f"{plan.fingerprint()}.arrow"
     table = _mapped(path)
     if table is None:
-        _write(plan, path, tell or _silent)
+        _write(plan, path, _late(tell))
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     _tidy(path)
     about = About.of(table)
@@ -139,8 +143,15 @@ def _tidy(path: Path) -> None:
             old.unlink(missing_ok=True)
 
 
-def _silent(stage: str, done: float, total: float, word: str) -> None:
-    """Tell nobody."""
+def _late(tell: Tell | None) -> Tell:
+    """Return what tells of reading once it has lasted long enough to be worth a word."""
+    began = time.monotonic()
+
+    def late(stage: str, done: float, total: float, word: str) -> None:
+        if tell and time.monotonic() - began >= LONG:
+            tell(stage, done, total, word)
+
+    return late
 
 
 def _write(plan: Plan, path: Path, tell: Tell) -> None:
