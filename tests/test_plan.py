@@ -116,6 +116,26 @@ def refused(path: Path, *changes: str) -> str:
             "reads a single field. Inputs: a, b.",
         ),
         (
+            {
+                "inputs": {
+                    "a": {"kind": "hashing", "fields": ["x"]},
+                    "b": {"kind": "magic:Numbers", "fields": ["x"]},
+                },
+                "tasks": {"topic": {"kind": "multiclass"}},
+            },
+            "`inputs.a` and `inputs.b` read the column `x` in two ways. Hold it twice in the "
+            "source, under two names, and give each input its own `fields`.",
+        ),
+        (
+            {"inputs": {"a": {"kind": "magic:Pictures"}}, "tasks": {"who": {"kind": "spans"}}},
+            "`tasks.who` marks stretches of a text, and the input `a` that it reads is none. Name "
+            "one that is with `of`.",
+        ),
+        (
+            {"sources": [{"path": "a.csv", "on_error": "ignore"}]},
+            "`sources.0.on_error`: input should be 'set_aside' or 'fail'. Got 'ignore'.",
+        ),
+        (
             {"fusion": "concatt"},
             "`fusion.kind`: there is no fusion kind 'concatt'. Did you mean 'concat'? Known "
             "kinds: concat; your own class is written 'module:Class'.",
@@ -123,7 +143,7 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"sources": [{"pth": "a.csv"}]},
             "`sources.0.pth` is not a known key. Did you mean 'path'? Known: encoding, format, "
-            "id, input, limit, map, path, split, task.",
+            "id, input, limit, map, on_error, path, split, task.",
         ),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:40],

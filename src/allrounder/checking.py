@@ -1,7 +1,7 @@
 """What `check` says of a project before anything is trained. Starts without torch."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,17 @@ from allrounder.errors import listed
 from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.table import aligned
 from allrounder.plan import Plan
-from allrounder.records import SPLITS, DataReport, Records, inspect, load
+from allrounder.records import SPLITS, DataReport, Records, TextField, inspect, load
 from allrounder.tasks import Task
 from allrounder.tasks.words import is_inside_word
 
+Tell = Callable[[str, float, float, str], None]
+
 SAMPLE = 5_000
 """Texts of each input that are tokenized to see how far they are from the vocabulary."""
+
+SHOWN = 10
+"""Bad values that are listed."""
 
 FEW = 30
 """Labels of a task in a split below which its scores say little."""
@@ -56,6 +61,7 @@ class CheckReport:
     def advice(self) -> list[str]:
         """Plain sentences on what is worth a thought, gravest first."""
         return [
+            *_aside(self.data),
             *_leaks(self.data),
             *_labels(self.data),
             *_untrained_labels(self.untrained),
@@ -64,18 +70,21 @@ class CheckReport:
         ]
 
     def __str__(self) -> str:
-        parts = [_coverage(self.data), _label_table(self.data), _text_table(self)]
+        data = self.data
+        parts = [_coverage(data), _label_table(data), _text_table(self), _value_table(data)]
+        parts += [_aside_table(data)]
         advice = "\n".join(f"- {line}" for line in self.advice) or "Nothing looks wrong."
         parts += [advice, str(self.sharing or "")]
         return "\n\n".join(part for part in parts if part)
 
 
-def load_records(plan: Plan, *, trains: bool = True) -> Records:
+def load_records(plan: Plan, *, trains: bool = True, tell: Tell | None = None) -> Records:
     """Read the sources of a plan into one table on disk.
 
     Args:
         plan: the plan.
         trains: whether every task must have labels, and every split records.
+        tell: called as reading goes on.
     """
     return load(
         plan.sources,
@@ -85,6 +94,7 @@ def load_records(plan: Plan, *, trains: bool = True) -> Records:
         cache=plan.cache / "records",
         trains=trains,
         without=plan.start.freeze if plan.start else (),
+        tell=tell,
     )
 
 
@@ -98,14 +108,16 @@ def in_numbers(plan: Plan, records: Records) -> dict[str, Any]:
     }
 
 
-def check(plan: Plan) -> CheckReport:
+def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
     """Read every source and look at what is there; nothing is trained."""
     inputs = plan.located()
     plan.opened()
-    records = load_records(plan)
+    records = load_records(plan, tell=tell)
     frozen = plan.start.freeze if plan.start else []
     found = {}
     for name, encoder in inputs.items():
+        if not isinstance(encoder.field, TextField):
+            continue
         text = _sample(records, (encoder.fields or [name])[0])
         if (vocabulary := encoder.vocabulary(text)) is not None:
             found[name] = vocabulary
@@ -205,23 +217,61 @@ def _text_table(report: CheckReport) -> str:
     return "\n\n".join(tables)
 
 
+def _value_table(data: DataReport) -> str:
+    """Return what is in the inputs that are no text."""
+    rows = [
+        [field, f"{n.n:,} numbers from {n.min:g} to {n.max:g}, median {n.median:.3g}, "
+         f"95 % up to {n.p95:.3g}"]
+        for field, n in data.values.items()
+    ]  # fmt: skip
+    rows += [
+        [field, f"{found.n:,} files, {found.distinct:,} of them different"]
+        for field, found in data.files.items()
+    ]
+    return aligned([["input", "values"], *rows], left=2) if rows else ""
+
+
+def _aside_table(data: DataReport) -> str:
+    rows = [[*map(str, one)] for one in data.aside[:SHOWN]]
+    if len(data.aside) > SHOWN:
+        rows.append([f"… ({len(data.aside) - SHOWN:,} more)", "", ""])
+    return aligned([["set aside", "field", "reason"], *rows], left=3) if rows else ""
+
+
+def _aside(data: DataReport) -> Iterator[str]:
+    if data.num_aside:
+        was = "was" if data.num_aside == 1 else "were"
+        yield (
+            f"{data.num_aside:,} of {data.num_read:,} records {was} set aside, as listed above. "
+            "Mend or remove them."
+        )
+
+
+def _things(data: DataReport) -> str:
+    """Return what a record is called where its content is meant."""
+    return "records" if data.values or data.files else "texts"
+
+
 def _leaks(data: DataReport) -> Iterator[str]:
+    things = _things(data)
     if data.leaks.n:
         first, second = data.leaks.examples[0]
         yield (
-            f"{data.leaks.n:,} texts stand in more than one split, such as {first} and {second}: "
-            "scores will look better than they are. Leave `id` out, so that equal texts share a "
-            "split, or split by group."
+            f"{data.leaks.n:,} {things} stand in more than one split, such as {first} and "
+            f"{second}: scores will look better than they are. Leave `id` out, so that equal "
+            f"{things} share a split, or split by group."
         )
     if data.duplicates.n:
-        yield f"{data.duplicates.n:,} records repeat the text of another one."
+        repeated = "the text of " if things == "texts" else ""
+        yield f"{data.duplicates.n:,} records repeat {repeated}another one."
 
 
 def _labels(data: DataReport) -> Iterator[str]:
     for task, found in data.conflicts.items():
         first, second = found.examples[0]
         yield (
-            f"{found.n:,} texts carry different labels for {task}, such as {first} and {second}."
+            f"{found.n:,} {_things(data)} carry different labels for {task}, such as {first} and "
+            f"{second}."
         )
     for task, groups in data.variants.items():
         names = ", ".join(" = ".join(map(repr, group)) for group in groups[:3])

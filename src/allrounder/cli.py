@@ -135,7 +135,11 @@ def _evaluate(verbs: Any) -> None:
 def _predict(verbs: Any) -> None:
     verb = _verb(verbs, "predict", predict, "Answer every task for texts, files or a stream.")
     _project(verb, text="run folder, or project file for its latest run")
-    verb.add_argument("text", nargs="*", help="texts to answer; none: JSON lines from stdin")
+    verb.add_argument(
+        "text",
+        nargs="*",
+        help="texts, or files of an input that reads files; none: JSON lines from stdin",
+    )
     verb.add_argument("--data", help="a file of any source format to answer instead")
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels of a task")
@@ -267,7 +271,7 @@ def _write_answers(project: Any, texts: Sequence[str], top: int | None) -> None:
 
 
 def _write_line(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(prediction.as_json(data) + "\n")
 
 
 def _renamed(arguments: argparse.Namespace) -> dict[str, str]:

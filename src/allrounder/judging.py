@@ -87,7 +87,9 @@ def _judged(
         tell=lambda done, total: tell("judge", done, total, ""),
     )
     old = Report.from_dict(run.json("metrics.json"))
-    return replace(old, tasks=reports, split=split, created=environment()["created"])
+    told = [note for note in old.notes if note not in records.notes]
+    changed = {"notes": [*records.notes, *told], "created": environment()["created"]}
+    return replace(old, tasks=reports, split=split, **changed)
 
 
 def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell: Tell) -> Report:

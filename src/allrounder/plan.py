@@ -14,7 +14,7 @@ from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.kinds import build, dump
-from allrounder.records import Field, Source
+from allrounder.records import Field, Source, TextField
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old, Start
@@ -217,8 +217,23 @@ def _check_names(plan: Plan) -> None:
                 f"`tasks.{name}.metric` is {task.metric!r}.{hint} Known: {listed(task.metrics())}."
             )
         _check_tokens(plan, name, task)
+    _check_fields(plan)
     _check_first(plan)
     _check_weights(plan)
+
+
+def _check_fields(plan: Plan) -> None:
+    """Refuse inputs that would read one column in two ways."""
+    readers: dict[str, str] = {}
+    for name, encoder in plan.inputs.items():
+        for column in encoder.fields or []:
+            other = readers.setdefault(column, name)
+            if plan.inputs[other].field != encoder.field:
+                raise ProjectError(
+                    f"`inputs.{other}` and `inputs.{name}` read the column `{column}` in two ways. "
+                    "Hold it twice in the source, under two names, and give each input its own "
+                    "`fields`."
+                )
 
 
 def _check_first(plan: Plan) -> None:
@@ -251,6 +266,11 @@ def _check_tokens(plan: Plan, name: str, task: Task) -> None:
         raise ProjectError(
             f"`tasks.{name}` marks stretches of one text: say which with `of: <input>`, an input "
             f"that reads a single field. Inputs: {listed(plan.inputs)}."
+        )
+    if not isinstance(plan.inputs[source].field, TextField):
+        raise ProjectError(
+            f"`tasks.{name}` marks stretches of a text, and the input `{source}` that it reads is "
+            "none. Name one that is with `of`."
         )
 
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from allrounder.errors import DataError, Error, RunError, did_you_mean, listed
 from allrounder.model import Answerer, Prepared, load_passes
 from allrounder.plan import Plan
-from allrounder.records import stream
+from allrounder.records import Part, TextField, handed, stream
 from allrounder.runs import Run
 
 Progress = Callable[[int], None]
@@ -43,41 +43,55 @@ class Predictor:
         self.model = passes[0][0]
         self.answerer = Answerer(passes, run.json("calibration.json"))
 
-    def answers(self, texts: Mapping[str, pa.Array]) -> list[dict[str, Any]]:
-        """Return one answer per row and task; `texts` holds a string array per field."""
-        length = len(next(iter(texts.values())))
+    def answers(
+        self, values: Mapping[str, pa.Array], wrong: Collection[int] = ()
+    ) -> list[dict[str, Any]]:
+        """Return one answer per row and task, none for rows that are `wrong`.
+
+        Args:
+            values: a column per field, as its input reads it; at least one.
+            wrong: places of rows that cannot be answered.
+        """
+        length = len(next(iter(values.values())))
+        asked = np.setdiff1d(np.arange(length), list(wrong))
+        found: list[dict[str, Any]] = [{} for _ in range(length)]
+        if not len(asked):
+            return found
         columns = {
-            name: texts[name] if name in texts else pa.nulls(length, field.type)
+            name: values[name] if name in values else pa.nulls(length, field.type)
             for name, field in self.plan.fields.items()
         }
         prepared = Prepared.of(self.model, columns)
-        return self.answerer.answers(prepared, np.arange(length))
+        for row, answer in zip(asked, self.answerer.answers(prepared, asked), strict=True):
+            found[row] = answer
+        return found
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return one answer per row and task; a row names its fields, as a source would."""
+        """Return one answer per row and task; a row names its fields, as a source would.
+
+        Files may lie anywhere, and may be handed in as bytes too.
+        """
         if not rows:
             return []
+        values = {
+            name: handed(name, field, [row.get(name) for row in rows])
+            for name, field in self.plan.fields.items()
+        }
         for number, row in enumerate(rows):
-            self._check(row, number)
-        return self.answers(
-            {
-                field: pa.array([row.get(field) for row in rows], pa.string())
-                for field in self.plan.fields
-                if any(field in row for row in rows)
-            }
-        )
+            if not any(column[number].is_valid for column in values.values()):
+                raise DataError(self._nothing(row, number))
+        return self.answers(values)
 
-    def _check(self, row: Mapping[str, Any], number: int) -> None:
-        given = {name: row[name] for name in self.plan.fields if row.get(name) is not None}
-        if not given:
-            near = next((did_you_mean(str(key), self.plan.fields) for key in row), "")
-            raise DataError(
-                f"Record {number} has none of the fields that the model reads "
-                f"({listed(self.plan.fields)}). Found: {listed(row)}.{near}"
-            )
-        for name, text in given.items():
-            if not isinstance(text, str) or not text.strip():
-                raise DataError(f"Record {number}: `{name}` must be a text, found {text!r}.")
+    def _nothing(self, row: Mapping[str, Any], number: int) -> str:
+        fields = self.plan.fields
+        if any(name in row for name in fields):
+            names = " and ".join(f"`{name}`" for name in fields)
+            return f"Record {number}: expected a value in {names}, found none."
+        near = next((hint for key in row if (hint := did_you_mean(str(key), fields))), "")
+        return (
+            f"Record {number} has none of the fields that the model reads ({listed(fields)}). "
+            f"Found: {listed(row)}.{near}"
+        )
 
     def stream(
         self,
@@ -87,19 +101,29 @@ class Predictor:
         map: Mapping[str, str] | None = None,
         batch: int = 4096,
     ) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
-        """Yield the rows of a file in order, part by part, each part with its answers."""
+        """Yield the rows of a file in order, part by part, each part with its answers.
+
+        Where an input is no text, the rows have a column `error` too; a row with an error has no
+        answers.
+        """
         fields = self.plan.fields
+        texts = all(isinstance(field, TextField) for field in fields.values())
         for part in stream(source, fields=fields, format=format, map=map, batch=batch):
-            texts = {f: part.column(f) for f in fields if f in part.schema.names}
-            yield part, self.answers(texts)
+            rows = part.batch if texts else _with_errors(part)
+            yield rows, self.answers(part.values, part.wrong)
 
     def columns(self) -> Columns:
         """Return the columns that answers fill in a table, and their types.
 
-        They are read off the answer to a word, so that a table has the same columns throughout
-        whatever its first rows are asked.
+        They are read off the answer to the smallest record, so that a table has the same columns
+        throughout whatever its first rows are asked.
         """
-        found = flat(self.rows([dict.fromkeys(self.plan.fields, "a")])[0])
+        smallest = {
+            name: encoder.sample
+            for encoder in self.plan.inputs.values()
+            for name in encoder.fields or []
+        }
+        found = flat(self.rows([smallest])[0])
         types = {name: TYPES.get(type(value), pa.string()) for name, value in found.items()}
         unsure = [name for name, task in self.plan.tasks.items() if task.abstain is not None]
         return {**types, **{f"{name}_abstained": pa.bool_() for name in unsure}}
@@ -128,6 +152,13 @@ class Predictor:
         return done
 
 
+def _with_errors(part: Part) -> pa.RecordBatch:
+    """Return rows with a column that says what is wrong with them."""
+    name = "error_answer" if "error" in part.batch.schema.names else "error"
+    errors = pa.array([part.wrong.get(place) for place in range(len(part))], pa.string())
+    return part.batch.append_column(name, errors)
+
+
 def topped(answers: Mapping[str, Any], top: int | None) -> dict[str, Any]:
     """Return answers with only the `top` likeliest labels' probabilities; None leaves them all."""
     if top is None:
@@ -154,6 +185,22 @@ def flat(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             if name != "probabilities"
         }
     return columns
+
+
+def as_json(data: Any) -> str:
+    """Return data on one line; the bytes of files are left out."""
+    return json.dumps(data, ensure_ascii=False, default=_shown)
+
+
+def _shown(value: Any) -> Any:
+    return None if isinstance(value, bytes) else str(value)
+
+
+def _cell(value: Any) -> Any:
+    """Return a value for a table of text, without the bytes of files."""
+    if isinstance(value, dict):
+        return {name: _cell(part) for name, part in value.items()}
+    return None if isinstance(value, bytes) else value
 
 
 Write = Callable[[pa.RecordBatch, Sequence[Mapping[str, Any]]], None]
@@ -199,9 +246,7 @@ def _writer(path: Path, suffix: str, columns: Columns) -> Iterator[Write]:
 def _jsonl(file: IO[str]) -> Write:
     def write(part: pa.RecordBatch, answers: Sequence[Mapping[str, Any]]) -> None:
         for row, answer in zip(part.to_pylist(), answers, strict=True):
-            file.write(
-                json.dumps({**row, "answers": answer}, ensure_ascii=False, default=str) + "\n"
-            )
+            file.write(as_json({**row, "answers": answer}) + "\n")
 
     return write
 
@@ -232,7 +277,7 @@ def _tabled(
 ) -> list[dict[str, Any]]:
     names = _renamed(part, columns)
     return [
-        {**old, **{new: found.get(name) for name, new in names.items()}}
+        {**_cell(old), **{new: found.get(name) for name, new in names.items()}}
         for old, found in zip(part.to_pylist(), map(flat, answers), strict=True)
     ]
 

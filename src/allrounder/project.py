@@ -86,10 +86,10 @@ class Project:
             sharing: train the shared model shortly too, to advise on sharing it; the report of
                 the next training says whether the advice came true.
         """
-        found = check(self.plan)
+        found = check(self.plan, tell=self.tell)
         if not sharing:
             return found
-        records = load_records(self.plan)
+        records = load_records(self.plan, tell=self.tell)
         advice = judging.advise_on_sharing(self.plan, records, self.tell)
         return replace(found, sharing=advice)
 
@@ -105,7 +105,7 @@ class Project:
         plan = make_plan(run.json("plan.json"), folder=self.plan.folder) if run else self.plan
         plan.located()  # what is not there is named before anything is read
         plan.opened()
-        records = load_records(plan)
+        records = load_records(plan, tell=self.tell)
         if run is None:
             run = Run.create(self.runs)
             run.about["project_folder"] = os.path.relpath(plan.folder, run.path)
@@ -143,7 +143,7 @@ class Project:
             options = {"format": format, "map": dict(map or {})}
             source = Source(path=str(Path(data).absolute()), split=split, **options)
             plan = replace(plan, sources=[source])
-        records = load_records(plan, trains=data is None)
+        records = load_records(plan, trains=data is None, tell=self.tell)
         return judging.evaluate(plan, records, self.run, split=split, tell=self.tell)
 
     def evaluate_twins(self, *, seeds: int = 1, budget: float = 1.0) -> Report:
@@ -158,7 +158,7 @@ class Project:
         plan = self._trained()
         twins = build(Twins, {"seeds": seeds, "budget": budget}, at="training.twins")
         self.__dict__.pop("predictor", None)
-        records = load_records(plan)
+        records = load_records(plan, tell=self.tell)
         return judging.evaluate_twins(plan, records, self.run, twins=twins, tell=self.tell)
 
     def tune(
@@ -200,7 +200,8 @@ class Project:
         """Answer every task for one record, or for each of several.
 
         Args:
-            records: `{field: text}`, or a list of such.
+            records: `{field: value}`, or a list of such. A value is a text, a number, or for a
+                file its path, a data URI or its bytes.
         """
         if isinstance(records, Mapping):
             return self.predictor.rows([records])[0]

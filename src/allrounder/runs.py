@@ -7,6 +7,7 @@
       inputs/<input>/        configuration and tokenizer of each encoder
       calibration.json       temperatures and intervals by task
       metrics.json  report.html  card.md
+      aside.csv              records that were set aside, if any
       plan.json  checkpoint.safetensors  steps/   what `train --resume` goes on from
 
 Every file is written whole or not at all, and nothing is pickled.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from allrounder.records import BadValue
+from allrounder.records import BadValue, FileField
 
 SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())])
 
@@ -56,6 +56,14 @@ class Spans:
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         assert len(values) == len(texts)
         return pa.array(values.to_pylist(), self.type)
+
+
+def refuse_other(held: bytes) -> None:
+    if not held.startswith(b"PIC"):
+        raise ValueError(f"expected a picture, found the bytes {held[:3]!r}.")
+
+
+PICTURE = FileField("a picture", refuse_other)
 
 
 def rows(n: int, start: int = 0) -> str:

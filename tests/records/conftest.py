@@ -24,7 +24,7 @@ class Desk:
         specs = [{"path": spec} if isinstance(spec, str) else spec for spec in sources]
         return load(
             [kinds.build(Source, spec, at=f"sources.{i}") for i, spec in enumerate(specs)],
-            fields=dict.fromkeys(fields, TextField()),
+            fields=dict(fields) if isinstance(fields, dict) else dict.fromkeys(fields, TextField()),
             columns=columns,
             folder=self.folder,
             cache=self.folder / "cache",

@@ -5,14 +5,14 @@ import pyarrow as pa
 import pytest
 
 from allrounder.errors import DataError
-from allrounder.records import TextField, stream
+from allrounder.records import NumberField, TextField, content, stream
 
-from .columns import rows
+from .columns import PICTURE, rows
 
 
 def read(*args, **options) -> list[dict]:
-    batches = stream(*args, **{"fields": {"text": TextField()}, **options})
-    return [row for batch in batches for row in batch.to_pylist()]
+    parts = stream(*args, **{"fields": {"text": TextField()}, **options})
+    return [row for part in parts for row in part.batch.to_pylist()]
 
 
 def test_every_column_stays_and_fields_are_added(desk):
@@ -25,8 +25,8 @@ def test_every_column_stays_and_fields_are_added(desk):
 
 def test_batches_are_no_larger_than_asked(desk):
     path = desk.folder / desk.write("a.csv", "text,topic\n" + rows(10))
-    batches = list(stream(path, fields={"text": TextField()}, batch=4))
-    assert [batch.num_rows for batch in batches] == [4, 4, 2]
+    parts = list(stream(path, fields={"text": TextField()}, batch=4))
+    assert [len(part) for part in parts] == [4, 4, 2]
 
 
 def test_a_map_to_a_task_is_left_alone(desk):
@@ -74,6 +74,30 @@ def test_a_long_file_is_streamed_in_constant_memory(desk):
 
 def test_reading_may_stop_early(desk):
     path = desk.folder / desk.write("a.csv", "text,topic\n" + rows(400_000))
-    batches = stream(path, fields={"text": TextField()}, batch=8)
-    assert next(batches).num_rows == 8
-    batches.close()
+    parts = stream(path, fields={"text": TextField()}, batch=8)
+    assert len(next(parts)) == 8
+    parts.close()
+
+
+def test_a_bad_value_does_not_stop_the_stream_but_is_told_of_its_record(desk):
+    desk.write("one.png", b"PIC one")
+    lines = "one.png,1\nnone.png,2\nempty.png,x\n,\n,5\n"
+    desk.write("empty.png", b"")
+    path = desk.folder / desk.write("a.csv", "file,age\n" + lines)
+    fields = {"image": PICTURE, "age": NumberField()}
+    first, second = stream(path, fields=fields, map={"file": "image"}, batch=3)
+    assert first.batch.to_pylist()[1] == {"file": "none.png", "age": "2"}, "columns stay as read"
+    assert content(first.values["image"][0].as_py()) == b"PIC one"
+    assert first.values["age"].to_pylist() == [1.0, 2.0, None]
+    assert first.wrong == {
+        1: "`image`: expected a picture, found no file 'none.png'.",
+        2: "`image`: expected a picture, found the empty file 'empty.png'. `age`: expected a "
+           "number, found 'x'.",
+    }  # fmt: skip
+    assert second.wrong == {0: "expected a value in `image` and `age`, found none."}
+
+
+def test_a_path_that_leaves_the_folder_stops_the_stream(desk):
+    path = desk.folder / desk.write("a.csv", "image\n../a\n")
+    with pytest.raises(DataError, match="line 2, column `image`: expected a path in the folder"):
+        list(stream(path, fields={"image": PICTURE}))

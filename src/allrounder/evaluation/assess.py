@@ -156,5 +156,5 @@ def _texts(model: Model, records: Records, name: str, rows: list[int]) -> list[s
     source = model.reads(model.tasks[name])
     inputs = [source] if source else list(model.inputs)
     fields = [field for i in inputs for field in model.inputs[i].fields or []]
-    columns = [records.take(field, rows) for field in fields]
+    columns = [records.shown(field, rows) for field in fields]
     return [" ‖ ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]

@@ -1,27 +1,34 @@
 """Records: read from files of many formats, split, checked, and kept on disk."""
 
+from allrounder.records.aside import Aside, as_csv
 from allrounder.records.column import BadValue, Column
-from allrounder.records.field import Field, FileField, NumberField, Read, TextField, content
+from allrounder.records.field import Field, NumberField, Read, TextField
+from allrounder.records.handing import handed
 from allrounder.records.inspection import DataReport, inspect
 from allrounder.records.loading import load
+from allrounder.records.media import FileField, content
 from allrounder.records.records import Records
 from allrounder.records.source import SPLITS, Source, Split
-from allrounder.records.streaming import stream
+from allrounder.records.streaming import Part, stream
 
 __all__ = [
     "SPLITS",
+    "Aside",
     "BadValue",
     "Column",
     "DataReport",
     "Field",
     "FileField",
     "NumberField",
+    "Part",
     "Read",
     "Records",
     "Source",
     "Split",
     "TextField",
+    "as_csv",
     "content",
+    "handed",
     "inspect",
     "load",
     "stream",

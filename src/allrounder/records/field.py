@@ -1,11 +1,10 @@
 """What an input promises about one of its columns."""
 
-import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,15 +24,21 @@ SIMPLE = (
 """Values that can be written as text without a doubt."""
 
 
+Stat = tuple[int, int]
+"""Size in bytes and time of change in nanoseconds of a file."""
+
+
 @dataclass(frozen=True)
 class Read:
     """Values of one column, null where missing; `aside` says by place what is wrong with one.
 
-    A value with something wrong is null. Its record is set aside, or refused.
+    A value with something wrong is null. Its record is set aside, or refused. `files` holds what
+    other files the values depend on, by absolute path.
     """
 
     values: pa.Array
     aside: Mapping[int, str] = field(default_factory=dict)
+    files: Mapping[str, Stat] = field(default_factory=dict)
 
 
 class Field(Protocol):
@@ -44,12 +49,13 @@ class Field(Protocol):
         """The Arrow type of a value: a string, a number, or a struct with a `digest`."""
         ...
 
-    def read(self, values: pa.Array, folder: Path) -> Read:
+    def read(self, values: pa.Array, folder: Path | None) -> Read:
         """Turn raw values of any Arrow type into values of `type`.
 
         Args:
             values: one raw value per row: strings from text formats, anything from JSONL/Parquet.
-            folder: what relative paths among them start from.
+            folder: what paths among them start from and must stay in; None where a caller hands
+                the values in, and may name any file.
 
         Raises:
             BadValue: at the first value for which the source as a whole must be refused.
@@ -66,7 +72,7 @@ class TextField:
         """A value is a string."""
         return pa.string()
 
-    def read(self, values: pa.Array, folder: Path) -> Read:
+    def read(self, values: pa.Array, folder: Path | None) -> Read:
         """Return the values as strings, null where blank; refuse lists, objects and NUL."""
         texts = as_strings(values)
         nul = pc.match_substring(texts, "\0")
@@ -115,7 +121,7 @@ class NumberField:
         """A value is a float64."""
         return pa.float64()
 
-    def read(self, values: pa.Array, folder: Path) -> Read:
+    def read(self, values: pa.Array, folder: Path | None) -> Read:
         """Return the values as numbers; what is no finite number is set aside."""
         found: list[float | None] = []
         aside: dict[int, str] = {}
@@ -125,47 +131,7 @@ class NumberField:
             except ValueError:
                 number = math.inf
             if number is not None and math.isinf(number):
-                aside[index] = f"expected a number, found {value!r}."
+                aside[index] = f"expected a number, found {value[:80]!r}."
             finite = number is not None and math.isfinite(number)
             found.append(number if finite else None)
         return Read(pa.array(found, pa.float64()), aside)
-
-
-@dataclass(frozen=True)
-class FileField:
-    """Pictures, sounds and the like: paths, or the bytes themselves.
-
-    Args:
-        what: what it is called in messages, such as "a picture".
-        check: called with the bytes of every file; raises ValueError saying what is wrong.
-    """
-
-    what: str
-    check: Callable[[bytes], None]
-
-    @property
-    def type(self) -> pa.DataType:
-        """A value is the digest of its content, and its path or its bytes."""
-        return pa.struct([("digest", pa.string()), ("path", pa.string()), ("bytes", pa.binary())])
-
-    def read(self, values: pa.Array, folder: Path) -> Read:
-        """Return the files, checked; what is none of the wanted is set aside."""
-        found: list[dict[str, Any] | None] = []
-        aside: dict[int, str] = {}
-        for index, value in enumerate(values.to_pylist()):
-            path = str(folder / value) if isinstance(value, str) and value.strip() else None
-            row = {"path": path, "bytes": value if isinstance(value, bytes) else None}
-            try:
-                if path or row["bytes"]:
-                    held = content(row)
-                    self.check(held)
-                    row["digest"] = hashlib.blake2b(held, digest_size=16).hexdigest()
-            except (ValueError, OSError) as error:
-                aside[index] = str(error)
-            found.append(row if "digest" in row else None)
-        return Read(pa.array(found, self.type), aside)
-
-
-def content(value: Mapping[str, Any]) -> bytes:
-    """Return the bytes of one value of a `FileField`."""
-    return value["bytes"] if value["bytes"] is not None else Path(value["path"]).read_bytes()

@@ -3,14 +3,15 @@
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from allrounder.records.aside import Aside, num_aside
 from allrounder.records.column import Column
 from allrounder.records.keys import hashes
 from allrounder.records.records import Records
@@ -43,6 +44,14 @@ class Quantiles:
 
 
 @dataclass(frozen=True)
+class Files:
+    """How many files there are, and how many of them have a content of their own."""
+
+    n: int
+    distinct: int
+
+
+@dataclass(frozen=True)
 class Finding:
     """How often something was found, and where, for up to three pairs of records."""
 
@@ -62,7 +71,12 @@ class DataReport:
         labels: Task with named labels → label → count, most frequent first, at most 1000.
         num_labels: The same tasks → how many different labels there are.
         numbers: Task with numbers → how they lie.
-        lengths: Field → how many characters its texts have.
+        lengths: Text field → how many characters its texts have.
+        values: Number field → how its numbers lie.
+        files: File field → how many files it has.
+        aside: The bad values for which records were set aside, at most 1000.
+        num_aside: How many records were set aside.
+        num_read: How many records were read, those set aside included.
         duplicates: Records whose content was there before.
         conflicts: Task → contents that carry different labels.
         leaks: Contents that stand in more than one split.
@@ -81,10 +95,16 @@ class DataReport:
     conflicts: dict[str, Finding]
     leaks: Finding
     variants: dict[str, list[list[str]]]
+    values: dict[str, Quantiles] = field(default_factory=dict)
+    files: dict[str, Files] = field(default_factory=dict)
+    aside: list[Aside] = field(default_factory=list)
+    num_aside: int = 0
+    num_read: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        aside = [one._asdict() for one in self.aside]
+        return json.loads(json.dumps({**dataclasses.asdict(self), "aside": aside}))
 
 
 def inspect(records: Records, columns: Mapping[str, Column]) -> DataReport:
@@ -109,6 +129,11 @@ def inspect(records: Records, columns: Mapping[str, Column]) -> DataReport:
         conflicts={task: found for task, found in zip(columns, conflicts, strict=True) if found.n},
         leaks=leaks,
         variants={task: groups for task, count in counts.items() if (groups := variants(count))},
+        values=_described(_fields(records, _numeric)),
+        files=_files(records),
+        aside=records.aside[:MOST],
+        num_aside=num_aside(records.aside),
+        num_read=records.num_read,
     )
 
 
@@ -241,14 +266,22 @@ def _numbers(records: Records, tasks: Iterable[str]) -> dict[str, Quantiles]:
 
 
 def _lengths(records: Records) -> dict[str, Quantiles]:
-    fields = {field: records.values(field) for field in records.fields}
-    return _described(
-        {
-            name: pc.utf8_length(column)
-            for name, column in fields.items()
-            if pa.types.is_string(column.type)
-        }
-    )
+    texts = _fields(records, pa.types.is_string)
+    return _described({name: pc.utf8_length(column) for name, column in texts.items()})
+
+
+def _files(records: Records) -> dict[str, Files]:
+    found = {}
+    for name, column in _fields(records, pa.types.is_struct).items():
+        digests = pc.struct_field(column, "digest").drop_null()
+        found[name] = Files(len(digests), len(pc.unique(digests)))
+    return found
+
+
+def _fields(records: Records, wanted: Callable[[pa.DataType], bool]) -> dict[str, pa.ChunkedArray]:
+    """Return the fields whose values are of a wanted type."""
+    columns = {name: records.values(name) for name in records.fields}
+    return {name: column for name, column in columns.items() if wanted(column.type)}
 
 
 def _numeric(kind: pa.DataType) -> bool:

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,19 +15,26 @@ import pyarrow as pa
 
 from allrounder import kinds
 from allrounder.errors import DataError
+from allrounder.records.about import About, files_table
+from allrounder.records.aside import Aside, check_share
 from allrounder.records.checks import check_table
 from allrounder.records.column import BadValue, Column
 from allrounder.records.field import Field, filled
 from allrounder.records.keys import Digest, content_keys, hashes, hexadecimal
 from allrounder.records.opening import Opened, opened, stat_of
-from allrounder.records.reading import Reader, reader
+from allrounder.records.reading import Reader, Values, reader
 from allrounder.records.records import Records
 from allrounder.records.source import Source, Split
 from allrounder.records.splits import assigned, completed, decisive, kept
 from allrounder.records.wiring import check_names
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same sources would give another table."""
+
+Tell = Callable[[str, float, float, str], None]
+
+LONG = 2.0
+"""Seconds of reading that need no progress."""
 
 KEPT = 4
 CHUNK = 1 << 16
@@ -41,6 +49,7 @@ def load(
     cache: Path,
     trains: bool = True,
     without: Sequence[str] = (),
+    tell: Tell | None = None,
 ) -> Records:
     """Return the records of all sources, from the cache where no file has changed.
 
@@ -52,6 +61,8 @@ def load(
         cache: Where the table is kept, as `<fingerprint>.arrow`.
         trains: Whether every task must have labels, and every split records.
         without: Tasks that may have no labels.
+        tell: Called as reading goes on: a stage, how much is done, of how much (0: unknown),
+            and a word.
 
     Raises:
         DataError: naming file and line, where something is not as it should be.
@@ -63,16 +74,18 @@ def load(
     path = Path(cache) / f"{plan.fingerprint()}.arrow"
     table = _mapped(path)
     if table is None:
-        _write(plan, path)
+        _write(plan, path, _late(tell))
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     _tidy(path)
-    content = table.schema.metadata[b"fingerprint"].decode()
+    about = About.of(table)
     return Records(
-        table=table,
+        table=table.replace_schema_metadata(None),
         opened=found,
         fields=list(plan.fields),
         tasks=list(columns),
-        fingerprint=content,
+        fingerprint=about.fingerprint,
+        aside=about.aside,
+        num_read=about.num_read,
     )
 
 
@@ -113,11 +126,12 @@ class Plan:
 
 
 def _mapped(path: Path) -> pa.Table | None:
-    """Return the table of a whole, readable cache file."""
+    """Return the table of a whole, readable cache file, if no file it names has changed."""
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError):
         return None
+    return table if About.of(table).is_current() else None
 
 
 def _tidy(path: Path) -> None:
@@ -129,14 +143,25 @@ def _tidy(path: Path) -> None:
             old.unlink(missing_ok=True)
 
 
-def _write(plan: Plan, path: Path) -> None:
+def _late(tell: Tell | None) -> Tell:
+    """Return what tells of reading once it has lasted long enough to be worth a word."""
+    began = time.monotonic()
+
+    def late(stage: str, done: float, total: float, word: str) -> None:
+        if tell and time.monotonic() - began >= LONG:
+            tell(stage, done, total, word)
+
+    return late
+
+
+def _write(plan: Plan, path: Path, tell: Tell) -> None:
     """Read every source into a scratch file, then write all of them, split, under `path`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(
             dir=path.parent, prefix=".reading-", ignore_cleanup_errors=True
         ) as scratch:
-            _write_within(plan, Path(scratch), path)
+            _write_within(plan, Path(scratch), path, tell)
     except OSError as error:
         raise DataError(
             f"{path.parent}: the records cannot be kept there: {error.strerror or error}. Make "
@@ -144,17 +169,23 @@ def _write(plan: Plan, path: Path) -> None:
         ) from error
 
 
-def _write_within(plan: Plan, scratch: Path, path: Path) -> None:
-    found: dict[str, list[str]] = {}
-    tables = []
-    for number, source in enumerate(plan.sources):
-        draft = Draft(plan, number, reader(source, plan.fields, plan.columns))
-        tables.append(draft.write(scratch / f"{number}.arrow"))
-        found[source.source.path] = list(draft.reader.names)
-    table = pa.concat_tables(tables)
+def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
+    drafts = [
+        Draft(plan, number, reader(source, plan.fields, plan.columns), tell)
+        for number, source in enumerate(plan.sources)
+    ]
+    table = pa.concat_tables([draft.write(scratch / f"{draft.number}.arrow") for draft in drafts])
     if plan.trains:
+        found = {draft.source.path: list(draft.reader.names) for draft in drafts}
         check_table(table, [name for name in plan.columns if name not in plan.without], found)
-    table = table.replace_schema_metadata({"fingerprint": _digest(table, plan)})
+    about = About(
+        fingerprint=_digest(table, plan),
+        aside=[one for draft in drafts for one in draft.aside],
+        num_read=sum(draft.reader.num_rows for draft in drafts),
+        files=pa.concat_tables([files for draft in drafts for files in draft.files]),
+    )
+    tell("read", about.num_read, about.num_read, "")
+    table = table.replace_schema_metadata(about.metadata())
     whole = scratch / "whole.arrow"
     with pa.OSFile(str(whole), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table, max_chunksize=CHUNK)
@@ -176,6 +207,10 @@ class Draft:
     plan: Plan
     number: int
     reader: Reader
+    tell: Tell
+    rows_aside: dict[int, dict[str, str]] = field(default_factory=dict)
+    aside: list[Aside] = field(default_factory=list)
+    files: list[pa.Table] = field(default_factory=lambda: [files_table({})])
 
     @property
     def source(self) -> Source:
@@ -191,25 +226,50 @@ class Draft:
                 ids.append(hashed)
                 deciding.append(decided)
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        self._list_aside()
         self.reader.check_blank()
         return self._split(table, np.concatenate(ids), np.concatenate(deciding))
 
     def _batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray, np.ndarray]]:
         for raw in self.reader.batches():
             values = self.reader.values(raw)
-            labels = self.reader.labels(raw, values)
-            keys = content_keys(values)
+            self._put_aside(values)
+            labels = self.reader.labels(raw, values.columns)
+            keys = content_keys(values.columns)
             ids, hashed = self._ids(raw, keys)
             rows = np.arange(self.reader.num_rows, self.reader.num_rows + raw.num_rows)
             numbers = np.full(raw.num_rows, self.number, np.int16)
             arrays = [
                 ids,
                 *map(pa.array, (numbers, rows, keys)),
-                *values.values(),
+                *values.columns.values(),
                 *labels.values(),
             ]
             batch = pa.RecordBatch.from_arrays(arrays, schema=self.plan.schema)
-            yield batch, hashed, self._decisive(raw, hashed)
+            deciding = self._decisive(raw, hashed)
+            if values.aside:
+                whole = values.whole()
+                batch, hashed, deciding = batch.filter(whole), hashed[whole], deciding[whole]
+            self.tell("read", rows[-1] + 1, 0, self.source.path)
+            yield batch, hashed, deciding
+
+    def _put_aside(self, values: Values) -> None:
+        if values.aside and self.source.on_error == "fail":
+            raise self.reader.refusal(values)
+        first = self.reader.num_rows
+        self.rows_aside |= {first + place: reasons for place, reasons in values.aside.items()}
+        if values.files:
+            self.files.append(files_table(values.files))
+
+    def _list_aside(self) -> None:
+        """Say where the records that were set aside stand; refuse a source with too many."""
+        places = self.reader.opened.places(list(self.rows_aside))
+        self.aside = [
+            Aside(where, name, why)
+            for where, reasons in zip(places, self.rows_aside.values(), strict=True)
+            for name, why in reasons.items()
+        ]
+        check_share(self.reader.opened.file.shown, self.aside, self.reader.num_rows)
 
     def _ids(self, raw: pa.RecordBatch, keys: np.ndarray) -> tuple[pa.Array, np.ndarray]:
         name = self._id_column
@@ -242,7 +302,7 @@ class Draft:
         splits = assigned(split, deciding)
         rows = kept(ids, self.source.limit)
         if rows is not None:
-            table, splits, ids = table.take(pa.array(rows)), splits[rows], ids[rows]
+            table, splits, ids = _picked(table, rows), splits[rows], ids[rows]
         if isinstance(split, Split) and split.by == "ratio":
             columns = self.plan.columns.items()
             labels = [table[task] for task, column in columns if column.type == pa.string()]
@@ -261,3 +321,14 @@ class Draft:
             f"{table['id'][second].as_py()!r} again, first at {here}. Give each record its own "
             "id, or leave `id` out."
         )
+
+
+def _picked(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """Return some rows, which rise; `take` would first join all bytes, beyond what Arrow holds."""
+    wanted = np.zeros(table.num_rows, bool)
+    wanted[rows] = True
+    batches, start = [], 0
+    for batch in table.to_batches():
+        batches.append(batch.filter(pa.array(wanted[start : start + batch.num_rows])))
+        start += batch.num_rows
+    return pa.Table.from_batches(batches, table.schema)

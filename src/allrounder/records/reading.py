@@ -2,17 +2,44 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.records.column import BadValue, Column
-from allrounder.records.field import Field, TextField, as_strings, filled
+from allrounder.records.field import Field, Read, Stat, TextField, as_strings, filled
 from allrounder.records.opening import Opened
 from allrounder.records.wiring import wired
+
+FILES = 1024
+"""Records that name files are read so many at a time, so that progress shows."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """The fields of a batch of records, null where missing.
+
+    Args:
+        columns: field → its values.
+        aside: place → field → what is wrong with its value, in the order of the records.
+        blank: which records have no value at all, and none that is set aside either.
+        files: absolute path → size and time of change of every other file that was looked at.
+    """
+
+    columns: dict[str, pa.Array]
+    aside: dict[int, dict[str, str]]
+    blank: np.ndarray
+    files: dict[str, Stat]
+
+    def whole(self) -> np.ndarray:
+        """Return which records have nothing wrong with them."""
+        mask = np.ones(len(self.blank), bool)
+        mask[list(self.aside)] = False
+        return mask
 
 
 @dataclass
@@ -41,19 +68,33 @@ class Reader:
             self.names |= dict.fromkeys(batch.schema.names)
             if first:
                 self._check_fields()
-            yield batch
-            self.num_rows += batch.num_rows
+            for start in range(0, batch.num_rows, self._size(batch)):
+                part = batch.slice(start, self._size(batch))
+                yield part
+                self.num_rows += part.num_rows
         self._check_end()
 
-    def values(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    def _size(self, batch: pa.RecordBatch) -> int:
+        """Return how many records are read at a time: few where they name files."""
+        files = any(pa.types.is_struct(field.type) for field in self.fields.values())
+        return FILES if files else batch.num_rows
+
+    def values(self, batch: pa.RecordBatch) -> Values:
         """Return every field of a batch, null where blank or not in the file."""
-        values = {name: self._values(batch, name) for name in self.fields}
-        blank = _all([column.is_null() for column in values.values()])
-        num_blank = pc.sum(blank).as_py()
-        if num_blank and self.first_blank is None:
-            self.first_blank = self.num_rows + pc.index(blank, True).as_py()
-        self.num_blank += num_blank
-        return values
+        found = {name: self._read(batch, name) for name in self.fields}
+        aside: dict[int, dict[str, str]] = {}
+        for name, read in found.items():
+            for place, why in read.aside.items():
+                aside.setdefault(place, {})[name] = why
+        blank = np.array(_all([read.values.is_null() for read in found.values()]))
+        blank[list(aside)] = False
+        self._count_blank(blank)
+        return Values(
+            columns={name: read.values for name, read in found.items()},
+            aside=dict(sorted(aside.items())),
+            blank=blank,
+            files={path: stat for read in found.values() for path, stat in read.files.items()},
+        )
 
     def labels(self, batch: pa.RecordBatch, values: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         """Return the labels of every task, null where missing."""
@@ -86,23 +127,45 @@ class Reader:
         """
         if self.first_blank is None:
             return
-        names = " and ".join(f"`{name}`" for name in self.fields)
         more = f" The same holds for {self.num_blank - 1} more." if self.num_blank > 1 else ""
-        kind = "text" if all(isinstance(f, TextField) for f in self.fields.values()) else "a value"
         raise DataError(
-            f"{self.opened.places([self.first_blank])[0]}: expected {kind} in {names}, found none."
-            f"{more} Fill in the {kind.split()[-1]} or remove the record."
+            f"{self.opened.places([self.first_blank])[0]}: {self.nothing}{more} Fill in the "
+            f"{'text' if self.reads_text else 'value'} or remove the record."
         )
 
-    def _values(self, batch: pa.RecordBatch, target: str) -> pa.Array:
+    @property
+    def reads_text(self) -> bool:
+        """Whether every field is a text."""
+        return all(isinstance(field, TextField) for field in self.fields.values())
+
+    @property
+    def nothing(self) -> str:
+        """What is wrong with a record without any input."""
+        names = " and ".join(f"`{name}`" for name in self.fields)
+        return f"expected {'text' if self.reads_text else 'a value'} in {names}, found none."
+
+    def refusal(self, values: Values) -> DataError:
+        """Return the error for the first bad value of a batch."""
+        place, reasons = next(iter(values.aside.items()))
+        target, why = next(iter(reasons.items()))
+        name = next((name for name, to in self.wires.items() if to == target), target)
+        return self.opened.error(
+            self.num_rows + place,
+            name,
+            f"{why} Mend or remove the record; without `on_error: fail` it would be set aside.",
+        )
+
+    def _count_blank(self, blank: np.ndarray) -> None:
+        if blank.any() and self.first_blank is None:
+            self.first_blank = self.num_rows + int(blank.argmax())
+        self.num_blank += int(blank.sum())
+
+    def _read(self, batch: pa.RecordBatch, target: str) -> Read:
         name, kind = self.named(batch, target), self.fields[target]
         if name is None:
-            return pa.nulls(batch.num_rows, kind.type)
+            return Read(pa.nulls(batch.num_rows, kind.type))
         with self._at(name):
-            found = kind.read(batch[name], self.opened.file.folder)
-        for index, why in found.aside.items():
-            raise self.opened.error(self.num_rows + index, name, why)
-        return found.values
+            return kind.read(batch[name], self.opened.file.folder)
 
     @contextmanager
     def _at(self, name: str) -> Iterator[None]:
@@ -170,8 +233,16 @@ class Reader:
 
 def reader(source: Opened, fields: Mapping[str, Field], columns: Mapping[str, Column]) -> Reader:
     """Return the reader of one source."""
+    if source.format == "folder" and _is_file(source.source.input, fields):
+        source = replace(source, format="files")
     wires = wired(source.source, source.format, list(fields), columns)
     return Reader(source, fields, columns, wires)
+
+
+def _is_file(name: str | None, fields: Mapping[str, Field]) -> bool:
+    """Return whether the field that a folder fills, the only one if unnamed, holds files."""
+    name = name or (next(iter(fields)) if len(fields) == 1 else "")
+    return name in fields and pa.types.is_struct(fields[name].type)
 
 
 def _all(masks: Iterable[pa.Array]) -> pa.Array:

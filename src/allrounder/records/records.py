@@ -1,13 +1,15 @@
 """The records of a project as one table on disk."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from allrounder.errors import did_you_mean, listed
+from allrounder.records.aside import Aside, sentence
 from allrounder.records.opening import Opened
 from allrounder.records.source import SPLITS, Source
 
@@ -18,7 +20,8 @@ class Records:
 
     The columns of `table` are `id`, `source` (its place in `sources`), `row` (counted from zero in
     its file), `split` (its place in `SPLITS`), `key` (a hash of the content), every field and
-    every task; a missing field or label is null.
+    every task; a missing field or label is null. Records with a bad value are not in it
+    but in `aside`; `num_read` counts them too.
     """
 
     table: pa.Table
@@ -26,6 +29,8 @@ class Records:
     fields: list[str]
     tasks: list[str]
     fingerprint: str
+    aside: list[Aside] = field(default_factory=list)
+    num_read: int = 0
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -34,6 +39,11 @@ class Records:
     def sources(self) -> list[Source]:
         """The sources in the order of the project file."""
         return [opened.source for opened in self.opened]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences that belong into every report on these records."""
+        return [sentence(self.aside, self.num_read)] if self.aside else []
 
     def indices(self, split: str | None = None, task: str | None = None) -> np.ndarray:
         """Return the records of a split, or those with a label for a task, as rising int64."""
@@ -81,6 +91,25 @@ class Records:
         """Return the Python values of a column at some records, in their order."""
         values = self.table[column]  # its own `take` would first copy all strings into memory
         return [values[index].as_py() for index in map(int, indices)]
+
+    def shown(self, field: str, indices: Sequence[int]) -> list[str | None]:
+        """Return values of a field as a person would read them: a file by its path."""
+        values = self.values(field)
+        if pa.types.is_struct(values.type):
+            return [self._file(values, index) for index in map(int, indices)]
+        if pa.types.is_string(values.type):
+            return self.take(field, indices)
+        return [None if v is None else f"{field} {v:g}" for v in self.take(field, indices)]
+
+    def _file(self, values: pa.ChunkedArray, index: int) -> str | None:
+        """Return the path of a file from the folder of its source, else the digest of its bytes."""
+        file = values[index]
+        if not file.is_valid:
+            return None
+        if not file["path"].is_valid:
+            return f"file {file['digest'].as_py()[:8]}"
+        source = self.opened[self.table["source"][index].as_py()]
+        return os.path.relpath(file["path"].as_py(), os.path.abspath(source.file.folder))
 
     def _column(self, name: str, known: list[str]) -> pa.ChunkedArray:
         if name not in known:

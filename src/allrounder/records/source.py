@@ -126,10 +126,12 @@ class Source:
         id: The column that identifies a record; by default a hash of its content does.
         split: train, validation or test for all records, or a `Split`; by default 20 % test and
             10 % validation.
-        input: The text field that a conll file or a folder fills.
+        input: The field that a conll file or a folder fills.
         task: The task whose labels a conll file or the sub-folders of a folder hold.
         limit: Take only that many records, a fixed random subset, for quick trials.
         encoding: The text encoding of the file.
+        on_error: What becomes of a record with a bad value, such as a picture that cannot be
+            opened: it is set aside and listed (set_aside), or reading stops (fail).
     """
 
     __pydantic_config__ = kinds.CLOSED
@@ -143,6 +145,7 @@ class Source:
     task: str | None = None
     limit: int | None = None
     encoding: str = "utf-8"
+    on_error: Literal["set_aside", "fail"] = "set_aside"
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:

@@ -13,7 +13,8 @@ from allrounder.evaluation import Report, TaskReport, write_report
 from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
 from allrounder.kinds import dump
 from allrounder.model import Model, Prepared, save_model
-from allrounder.runs import environment, write_json, write_yaml
+from allrounder.records import as_csv
+from allrounder.runs import environment, write_json, write_text, write_yaml
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
 from allrounder.training.advice import kept_advice
@@ -61,7 +62,7 @@ def fit(
         project=job.run.project(),
         environment=environment(),
         split="test",
-        notes=[*course.notes, *_notes(prepared)],
+        notes=[*job.records.notes, *course.notes, *_notes(prepared)],
         created=environment()["created"],
     )
     _save(job, model, own, calibration, report)
@@ -223,6 +224,8 @@ def _save(
     save_model(job.run.path, model, own)
     write_json(job.run.path / "calibration.json", dict(calibration))
     write_report(report, job.run.path)
+    if job.records.aside:
+        write_text(job.run.path / "aside.csv", as_csv(job.records.aside))
     job.run.complete()
     (job.run.path / CHECKPOINT).unlink(missing_ok=True)
     for scratch in ("steps", "probe", "twins"):

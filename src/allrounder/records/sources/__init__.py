@@ -31,10 +31,11 @@ FORMATS: dict[str, Format] = {
     "jsonl": Jsonl(),
     "parquet": Parquet(),
     "conll": Conll(),
-    "folder": Folder(),
+    "folder": Folder(texts=True),
+    "files": Folder(texts=False),
 }
 
-FILLS = {"conll": ("text", "spans"), "folder": ("text", "label")}
-"""Formats without named columns: what they call the text and its label."""
+FILLS = {"conll": ("text", "spans"), "folder": ("text", "label"), "files": ("path", "label")}
+"""Formats without named columns: what they call the input and its label."""
 
 __all__ = ["FILLS", "FORMATS", "File", "Format", "files_in"]

@@ -109,6 +109,11 @@ class Csv:
             for line, cells in self._rows(file):
                 if len(cells) != len(names):
                     raise DataError(self._malformed(file, line, cells, names))
+                if "straddling" in why and sum(map(len, cells)) > BLOCK // 2:
+                    raise DataError(
+                        f"{file.at(line)}: the row is too long to be read. Give long values as "
+                        "paths of files, or write JSON lines."
+                    )
         raise DataError(f"{file.shown}: the file cannot be read: {why.rstrip('.')}.")
 
     def _malformed(self, file: File, line: int, cells: list[str], names: list[str]) -> str:

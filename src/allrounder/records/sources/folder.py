@@ -1,6 +1,7 @@
-"""Folders with one text file per record; the name of the sub-folder is its label."""
+"""Folders with one file per record; the name of the sub-folder is its label."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
 
@@ -11,16 +12,20 @@ from allrounder.records.sources.file import File
 BLOCK = 256
 
 
+@dataclass(frozen=True)
 class Folder:
-    """Files in the order of their names, as columns `text`, `label` and `path`."""
+    """Files in the order of their names, as columns `label`, `path`, and `text` where they are."""
+
+    texts: bool
 
     def batches(self, file: File) -> Iterator[pa.RecordBatch]:
         """Yield the files; a file outside every sub-folder has no label."""
         paths = iter(files_in(file.path))
         while block := list(islice(paths, BLOCK)):
             rows = [path.relative_to(file.path) for path in block]
+            texts = [_text(file, path) for path in block] if self.texts else []
             columns = {
-                "text": pa.array([_text(file, path) for path in block], pa.string()),
+                **({"text": pa.array(texts, pa.string())} if self.texts else {}),
                 "label": pa.array([_label(row) for row in rows], pa.string()),
                 "path": pa.array([row.as_posix() for row in rows], pa.string()),
             }

@@ -11,6 +11,10 @@ from allrounder.errors import DataError
 from allrounder.records.sources.file import File
 
 BLOCK = 4096
+MOST = 1 << 25
+"""Characters of a block, which may hold whole files as data URIs."""
+MOST = 1 << 25
+"""Characters of a block, which may hold whole files as data URIs."""
 
 
 class Jsonl:
@@ -18,8 +22,7 @@ class Jsonl:
 
     def batches(self, file: File) -> Iterator[pa.RecordBatch]:
         """Yield the objects, each column with the type of its values in this batch."""
-        lines = _filled(file)
-        while block := list(islice(lines, BLOCK)):
+        for block in _blocks(_filled(file)):
             yield _batch(file, [(number, _parsed(file, number, line)) for number, line in block])
 
     def places(self, file: File, rows: Sequence[int]) -> list[str]:
@@ -28,6 +31,30 @@ class Jsonl:
         filled = enumerate(islice(_filled(file), last + 1))
         found = {row: file.at(number) for row, (number, _) in filled if row in wanted}
         return [found[row] for row in rows]
+
+
+def _blocks(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    block, size = [], 0
+    for number, line in lines:
+        block.append((number, line))
+        size += len(line)
+        if len(block) == BLOCK or size >= MOST:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def _blocks(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    block, size = [], 0
+    for number, line in lines:
+        block.append((number, line))
+        size += len(line)
+        if len(block) == BLOCK or size >= MOST:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _filled(file: File) -> Iterator[tuple[int, str]]:

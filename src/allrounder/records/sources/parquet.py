@@ -9,6 +9,10 @@ from allrounder.errors import DataError
 from allrounder.records.sources.file import File
 
 BLOCK = 16384
+BLOCK_OF_FILES = 64
+"""Rows that are read at a time where a column holds whole files."""
+BLOCK_OF_FILES = 64
+"""Rows that are read at a time where a column holds whole files."""
 
 
 class Parquet:
@@ -18,7 +22,8 @@ class Parquet:
         """Yield the rows in the order of the file."""
         try:
             with parquet.ParquetFile(file.path) as reader:
-                for batch in reader.iter_batches(BLOCK):
+                held = any(map(_holds_bytes, reader.schema_arrow.types))
+                for batch in reader.iter_batches(BLOCK_OF_FILES if held else BLOCK):
                     yield _plain(batch)
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(
@@ -29,6 +34,18 @@ class Parquet:
     def places(self, file: File, rows: Sequence[int]) -> list[str]:
         """Return "path, row n" for each row, counted from one."""
         return [f"{file.shown}, row {row + 1}" for row in rows]
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(_holds_bytes(child.type) for child in kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(_holds_bytes(child.type) for child in kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -1,0 +1,69 @@
+"""What is kept with a table of records beside its columns."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from allrounder.records.aside import Aside
+from allrounder.records.field import Stat
+from allrounder.records.media import stat_pair
+
+SCHEMA = pa.schema([("path", pa.string()), ("size", pa.int64()), ("changed", pa.int64())])
+
+
+@dataclass(frozen=True)
+class About:
+    """What is kept in the metadata of a table, so that both lie in one file.
+
+    Args:
+        fingerprint: a hash of the content of the table.
+        aside: the bad values for which records were set aside.
+        num_read: how many records were read, those set aside included.
+        files: path, size and time of change of every file that the sources name.
+    """
+
+    fingerprint: str
+    aside: list[Aside]
+    num_read: int
+    files: pa.Table
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "About":
+        """Return what was kept with a table."""
+        held = table.schema.metadata
+        with pa.ipc.open_stream(held[b"files"]) as files:
+            return cls(
+                fingerprint=held[b"fingerprint"].decode(),
+                aside=[Aside(*one) for one in json.loads(held[b"aside"])],
+                num_read=int(held[b"num_read"]),
+                files=files.read_all(),
+            )
+
+    def metadata(self) -> dict[str, str | bytes]:
+        """Return the metadata of the table."""
+        files = pa.BufferOutputStream()
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with pa.ipc.new_stream(files, SCHEMA, options=options) as writer:
+            writer.write_table(self.files)
+        return {
+            "fingerprint": self.fingerprint,
+            "aside": json.dumps(self.aside),
+            "num_read": str(self.num_read),
+            "files": files.getvalue().to_pybytes(),
+        }
+
+    def is_current(self) -> bool:
+        """Return whether every file that was named, even one that was missing, is as it was."""
+        return all(
+            stat_pair(path) == (size, changed)
+            for batch in self.files.to_batches()
+            for path, size, changed in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+        )
+
+
+def files_table(files: Mapping[str, Stat]) -> pa.Table:
+    """Return path, size and time of change of files."""
+    sizes, changed = zip(*files.values(), strict=True) if files else ((), ())
+    return pa.table([list(files), sizes, changed], schema=SCHEMA)
