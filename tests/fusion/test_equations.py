@@ -94,7 +94,7 @@ def transformer(x, weights, name, heads):
 
 
 def bottlenecked(x, weights, settings=ATTENTION):
-    """One record: [z_i ‖ f_i] = layer([z_i ‖ f]; θ_i), f = mean_i f_i (Nagrani 2021, section 3.3)."""
+    """One record: [z_i ‖ f_i] = layer([z_i ‖ f]; θ_i), f = mean_i f_i (section 3.3)."""
     z = {
         n: linear(found, weights, f"projections.{n}") + weights[f"names.{n}"]
         for n, found in x.items()
@@ -117,10 +117,8 @@ def test_attention_meets_in_the_bottlenecks_of_nagrani(names):
     module, weights = built(ATTENTION)
     chance = np.random.default_rng(5)
     x = {name: chance.normal(size=(4, WIDTHS[name])) for name in names}
-    parts = {
-        name: Part(torch.tensor([0]), *(torch.from_numpy(one[None]).float() for one in (found[0], found[1:])))
-        for name, found in x.items()
-    }  # fmt: skip
+    rows = {name: torch.from_numpy(found[None]).float() for name, found in x.items()}
+    parts = {n: Part(torch.tensor([0]), row[:, 0], row[:, 1:]) for n, row in rows.items()}
     with torch.no_grad():
         found = module(parts, 1)
     vector, states = bottlenecked(x, weights)

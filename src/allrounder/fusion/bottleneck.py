@@ -105,7 +105,7 @@ class Bottleneck(Joining):
 
 
 def _mask(part: Part) -> Tensor:
-    """Return what is there of each sequence: the vector always, tokens where they are no padding."""
+    """Return what is there of each sequence: the vector, and tokens that are no padding."""
     first = torch.ones(len(part.vectors), 1, dtype=torch.bool, device=part.vectors.device)
     if part.tokens is None:
         return first
