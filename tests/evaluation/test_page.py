@@ -26,6 +26,17 @@ def test_the_page_loads_nothing_from_anywhere(html):
     assert "url(http" not in html and "@import" not in html
 
 
+def test_missing_inputs_have_a_table_and_a_curve(missing_report, html):
+    found = render_html(missing_report)
+    assert "What it knows without some inputs" not in html
+    section = found[found.index("What it knows without some inputs") :]
+    assert '<th scope="row">text + image</th>' in section
+    assert "accuracy by inputs, from 0.470; 0.870 with text and image and audio" in found
+    reader = _Balance()
+    reader.feed(found)
+    assert reader.open == []
+
+
 def test_every_element_is_closed(html):
     reader = _Balance()
     reader.feed(html)

@@ -65,7 +65,9 @@ def trained(fusion, rows=ROWS, epochs=40):
 def right(prepared, rows):
     answerer = Answerer([(prepared.model, ["who"])], {})
     answers = answerer.answers(prepared, np.arange(len(rows)))
-    said = [[{k: s[k] for k in ("start", "end", "label")} for s in a["who"]["spans"]] for a in answers]
+    said = [
+        [{k: s[k] for k in ("start", "end", "label")} for s in a["who"]["spans"]] for a in answers
+    ]
     return np.mean([one == row["who"] for one, row in zip(said, rows, strict=True)])
 
 
@@ -101,7 +103,10 @@ def test_a_project_of_one_input_has_no_fusion():
 @pytest.mark.parametrize("fusion", [Concat(), ATTENTION], ids=lambda fusion: fusion.kind_name())
 def test_tokens_are_asked_for_where_the_fusion_reads_them(fusion):
     tasks = {"it": Multiclass(labels=["up", "down"])}
-    rows = [{"text": "Acme rose", "hint": "a firm", "it": "up"}, {"text": "Acme fell", "it": "down"}]
+    rows = [
+        {"text": "Acme rose", "hint": "a firm", "it": "up"},
+        {"text": "Acme fell", "it": "down"},
+    ]
     prepared = made(tasks, rows, inputs=INPUTS, fusion=fusion)
     found = prepared.model.features(batch_of(prepared))
     reads = fusion.reads_tokens

@@ -41,7 +41,11 @@ def lives(tmp_path_factory):
 
 def killed(folder: Path, moments: list, sections: dict | None = None, **training) -> dict:
     program = Path(__file__).with_name("crashing.py")
-    words = [str(project(folder / "desk", sections, **training)), str(folder / "lives"), json.dumps(moments)]
+    words = [
+        str(project(folder / "desk", sections, **training)),
+        str(folder / "lives"),
+        json.dumps(moments),
+    ]
     done = subprocess.run(
         [sys.executable, program, *words], capture_output=True, text=True, env=ENVIRONMENT
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allrounder.evaluation.report import Calibration, Coverage
+from allrounder.evaluation.report import Calibration, Coverage, Robustness
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -78,6 +78,27 @@ def scatter(points: Sequence[Sequence[float]], coverage: Coverage | None) -> str
         axes.scatter(truths, answers, s=14, color=AFTER, alpha=0.5, linewidth=0)
         axes.set(xlim=line, ylim=line, xlabel="truth", ylabel="answer")
         return svg(drawing, f"Answers against truths, {len(truths)} records")
+
+
+def robustness(found: Robustness, metric: str) -> str:
+    """Draw one metric for every subset of inputs, fewest at the top."""
+    with matplotlib.rc_context(STYLE):
+        wide, high = SIZE
+        size = (wide, max(high, 1.2 + 0.3 * len(found.subsets)))
+        drawing = figure.Figure(figsize=size, layout="constrained")
+        axes = drawing.subplots()
+        scores = [one.metrics[metric] for one in found.subsets]
+        values, places = [score.value for score in scores], range(len(scores))
+        axes.plot(values, places, color=BEFORE, linewidth=1, linestyle=(0, (4, 3)))
+        axes.hlines(places, [s.low for s in scores], [s.high for s in scores], color=AFTER, lw=2)
+        axes.scatter(values, places, s=46, color=AFTER, zorder=3, clip_on=False)
+        axes.set_yticks(places, [" + ".join(one.inputs) for one in found.subsets])
+        axes.set(xlabel=metric)
+        axes.margins(y=0.12)
+        axes.invert_yaxis()
+        all_of_them = " and ".join(found.subsets[-1].inputs)
+        said = f"{metric} by inputs, from {min(values):.3f}; {values[-1]:.3f} with {all_of_them}"
+        return svg(drawing, said)
 
 
 def learning(
