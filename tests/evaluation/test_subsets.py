@@ -93,7 +93,7 @@ def test_every_subset_is_judged_on_the_same_records_with_all_inputs(trained):
     scores = [row.metrics["accuracy"] for row in found["it"].subsets]
     assert all(score.low < score.value < score.high for score in scores)
     assert scores[0].value < min(scores[1].value, scores[2].value)
-    assert list(found["size"].subsets[0].metrics)[0] == TASKS["size"].decides
+    assert next(iter(found["size"].subsets[0].metrics)) == TASKS["size"].decides
     assert found["size"].subsets[0].ece is None
 
 
@@ -101,9 +101,8 @@ def test_a_subset_is_what_the_same_records_get_when_they_really_lack_the_rest():
     rng = np.random.default_rng(1)
     rows = [record(rng) for _ in range(8)]
     whole = made(TASKS, rows, inputs=INPUTS)
-    lacking = made(
-        TASKS, [{k: v for k, v in row.items() if k != "hint"} for row in rows], inputs=INPUTS
-    )
+    fewer = [{k: v for k, v in row.items() if k != "hint"} for row in rows]
+    lacking = made(TASKS, fewer, inputs=INPUTS)
     hidden = {
         part.task: part
         for some, part in scored_by_subset(whole.model, whole, np.arange(8), tasks=["it", "size"])
@@ -119,8 +118,9 @@ def test_an_answer_takes_the_calibration_of_the_inputs_that_its_record_has():
     rows = [record(rng), record(rng, only="text"), record(rng, only="hint"), record(rng)]
     prepared = made(TASKS, rows, inputs=INPUTS)
     known = {"it": {"temperature": 1.0, "without": {"hint": {"temperature": 9.0}}}}
-    sure = [[a["it"]["probability"] for a in Answerer(passes(prepared), fit).answers(prepared, np.arange(4))]
-            for fit in ({}, known)]  # fmt: skip
+    answerers = [Answerer(passes(prepared), fit) for fit in ({}, known)]
+    answers = [answerer.answers(prepared, np.arange(4)) for answerer in answerers]
+    sure = [[answer["it"]["probability"] for answer in some] for some in answers]
     assert sure[1][1] < sure[0][1]
     for same in (0, 2, 3):
         assert sure[0][same] == sure[1][same]
@@ -132,8 +132,8 @@ def test_files_of_before_are_still_read():
 
 
 def test_what_was_not_fitted_takes_the_next_wider_lack():
-    known = {"temperature": 1.0, "without": {
-        "a+b+c": {"temperature": 4.0}, "a+b": {"temperature": 3.0}, "c": {"temperature": 2.0}}}  # fmt: skip
+    lacks = {"a+b+c": 4, "a+b": 3, "c": 2}
+    known = {"temperature": 1, "without": {name: {"temperature": t} for name, t in lacks.items()}}
     for missing, temperature in (((), 1), (("a",), 3), (("c",), 2), (("b", "c"), 4), (("d",), 1)):
         assert fitting(known, missing) == {"temperature": temperature}
 

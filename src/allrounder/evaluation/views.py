@@ -244,14 +244,14 @@ def _scatter(task: TaskReport) -> Figure | None:
 def _robust(task: TaskReport) -> Figure | None:
     if task.robustness is None:
         return None
+    up = task.deciding.higher_is_better
     caption = (
-        f"{task.decides} with its interval for every set of inputs that the model was shown, "
-        f"fewest first, on the same {task.robustness.num_records:,} records with all inputs"
+        f"{task.decides} with its interval for every set of inputs that the model was shown, on "
+        f"the same {task.robustness.num_records:,} records with all inputs"
+        f"{'' if up else '; lower is better'}. The dashed line joins the best set of each size."
     )
-    caption += "." if task.deciding.higher_is_better else "; lower is better."
-    return Figure(
-        "When inputs are missing", plots.robustness(task.robustness, task.decides), caption
-    )
+    svg = plots.robustness(task.robustness, task.decides, higher_is_better=up)
+    return Figure("When inputs are missing", svg, caption)
 
 
 def _matrix(confusion: Confusion) -> list[tuple[str, list[Cell]]]:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from allrounder.errors import ProjectError
 from allrounder.kinds import Kind, dump
@@ -47,8 +47,12 @@ class Fusion(Kind, ABC):
         Two joint vectors mean the same where their parts have the same name, so that a head goes
         on from one to the other. By default there is one part, named by the kind and its settings.
         """
-        settings = {k: v for k, v in dump(self).items() if k != "modality_dropout"}
-        return {str(settings): self.joint_width(widths)}
+        return {str(self.shape): self.joint_width(widths)}
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The settings that the weights depend on."""
+        return {name: value for name, value in dump(self).items() if name != "modality_dropout"}
 
 
 def above_zero(fusion: Fusion, *keys: str) -> None:
