@@ -62,7 +62,8 @@ def test_low_rank_is_the_outer_product_read_through_its_whole_tensor():
     """h = W · (z_1 ⊗ z_2 ⊗ z_3), z = [x; 1], W = Σ_r ⊗_i F_i,r (Liu et al. 2018, section 3)."""
     module, weights = built(LowRank(width=6, rank=3))
     z = [np.hstack([x.double().numpy(), np.ones((4, 1))]) for x in vectors().values()]
-    factors = [np.concatenate([weights[f"factors.{n}"], weights[f"ones.{n}"]], 1) for n in WIDTHS]
+    ones = {n: weights[f"ones.{n}"].reshape(3, 1, 6) for n in WIDTHS}
+    factors = [np.concatenate([weights[f"factors.{n}"], ones[n]], 1) for n in WIDTHS]
     tensor = np.einsum("raw,rbw,rcw->abcw", *factors)
     wanted = np.einsum("na,nb,nc,abcw->nw", *z, tensor)
     np.testing.assert_allclose(joined(module, vectors()), wanted, rtol=1e-4, atol=1e-5)

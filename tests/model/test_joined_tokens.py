@@ -112,3 +112,18 @@ def test_tokens_are_asked_for_where_the_fusion_reads_them(fusion):
     reads = fusion.reads_tokens
     assert [one.tokens is not None for one in found.values()] == [reads, reads]
     assert prepared.model.reads_tokens("hint") == (["it"] if reads else [])
+
+
+def test_gradients_of_tasks_meet_at_tokens_and_vectors_of_all_inputs():
+    tasks = {**SPANS, "it": Multiclass(labels=["up", "down"])}
+    rows = [{**row, "it": "up" if at % 2 else "down"} for at, row in enumerate(ROWS)]
+    rows.append({"text": "Acme fell and then it rose again", "it": "up"})
+    losses = {}
+    for weighting in ("sum", "nash_mtl"):
+        prepared = made(tasks, rows, inputs=INPUTS, fusion=ATTENTION)
+        keys = settings(epochs=3, head_lr=0.01, weighting=weighting)
+        torch.manual_seed(0)
+        steps = list(Loop(prepared.model, prepared, np.arange(len(rows)), keys).steps())
+        losses[weighting] = steps[0].losses
+        assert all(np.isfinite(list(step.losses.values())).all() for step in steps)
+    assert losses["sum"] == pytest.approx(losses["nash_mtl"]), "padding stays padding"

@@ -166,13 +166,14 @@ class LowRank(Joining):
             }
         )
         self.ones = nn.ParameterDict(
-            {name: nn.Parameter(torch.ones(rank, 1, width)) for name in widths}
-        )
+            {name: nn.Parameter(torch.ones(rank * width)) for name in widths}
+        )  # vectors: weight decay must not pull them to 0
 
     def join(self, inputs: Mapping[str, Part], num_records: int) -> Joined:
         """Multiply what the factors make of each input, then add up the ranks."""
         x = self.filled(inputs, num_records)
         product = torch.ones((), device=next(iter(x.values())).device)
         for name, factor in self.factors.items():
-            product = product * (x[name] @ factor + self.ones[name])  # [R, n, W]
+            one = self.ones[name].view(len(factor), 1, -1)
+            product = product * (x[name] @ factor + one)  # [R, n, W]
         return Joined(product.sum(0))
