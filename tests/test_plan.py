@@ -122,7 +122,8 @@ def refused(path: Path, *changes: str) -> str:
         ),
         (
             {"fusion": {"kind": "gated", "widht": 8}},
-            "`fusion.widht` is not a known key. Did you mean 'width'? Known: modality_dropout, width.",
+            "`fusion.widht` is not a known key. Did you mean 'width'? Known: modality_dropout, "
+            "width.",
         ),
         (
             {"sources": [{"pth": "a.csv"}]},

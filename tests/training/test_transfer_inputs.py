@@ -1,6 +1,8 @@
 """A run starts a project with other inputs: what both have goes on, and nothing is forgotten."""
 
 import shutil
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +13,14 @@ from making import newsroom, write_newsroom
 
 from allrounder import Project
 from allrounder.checking import load_records
+from allrounder.encoders import Hashing
+from allrounder.fusion import Concat
 from allrounder.judging import job_of
 from allrounder.model import Answerer, Prepared, load_passes
 from allrounder.model.tensors import load_tensors
 from allrounder.runs import Run
 from allrounder.tasks.heads import regrouped
+from allrounder.training.starting import Old
 
 FUSIONS = {
     "concat": {"kind": "concat"},
@@ -204,6 +209,23 @@ def test_a_frozen_task_goes_on_answering_over_more_inputs(desks, begun, tmp_path
     )
     assert torch.equal(new["heads.topic.weight"][:, 8:], old["heads.topic.weight"])
     assert not new["heads.topic.weight"][:, :8].any(), "a frozen head never listens to new inputs"
+
+
+@dataclass(kw_only=True)
+class Measured(Hashing):
+    """An input that learns something of its training records."""
+
+    learned: ClassVar[tuple[str, ...]] = ("mean",)
+
+    mean: float | None = None
+
+
+def test_an_input_that_goes_on_keeps_what_the_run_learned_of_it():
+    known = {"size": Measured(mean=4.0)}
+    old = Old(run=None, inputs=known, tasks={}, specs={}, fusion=Concat())
+    assert old.lent("size", Measured()).mean == 4.0
+    assert old.lent("size", Measured(mean=5.0)).mean == 5.0
+    assert old.lent("other", Measured()).mean is None
 
 
 def test_the_columns_of_a_head_follow_their_inputs():

@@ -74,13 +74,16 @@ class Job:
         rows = self.records.indices("train")
         return replace(
             self,
-            inputs={name: self._taught(encoder, rows) for name, encoder in self.inputs.items()},
+            inputs={name: self._taught(name, rows) for name in self.inputs},
             tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
         )
 
-    def _taught(self, encoder: Encoder, rows: np.ndarray) -> Encoder:
+    def _taught(self, name: str, rows: np.ndarray) -> Encoder:
+        encoder = self.inputs[name]
         if not encoder.learned:
             return encoder
+        if self.old is not None:
+            encoder = self.old.lent(name, encoder)
         fields = [self.records.values(name) for name in encoder.fields or []]
         return encoder.learn([column.take(rows) for column in fields])
 

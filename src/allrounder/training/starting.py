@@ -1,7 +1,7 @@
 """The `from` section: a run whose encoders, fusion and heads a new training starts from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,17 @@ class Old:
     def parts_read(self, name: str) -> list[str]:
         """Return the parts of what the head of a task of the run reads, in order."""
         return parts_read(self.tasks[name], self.inputs, self.fusion)
+
+    def lent(self, name: str, encoder: Encoder) -> Encoder:
+        """Return an encoder with what the run learned of its input: weights fit nothing else.
+
+        What the project file says of it stays as it says.
+        """
+        known = self.inputs.get(name)
+        unsaid = [key for key in encoder.learned if getattr(encoder, key) is None]
+        return (
+            replace(encoder, **{key: getattr(known, key) for key in unsaid}) if known else encoder
+        )
 
     def grown(self, name: str, task: Task, *, declared: bool) -> Task:
         """Return a learned task with what the run knew of it: old labels first, then new ones.
