@@ -138,7 +138,12 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"fusion": "concatt"},
             "`fusion.kind`: there is no fusion kind 'concatt'. Did you mean 'concat'? Known "
-            "kinds: concat; your own class is written 'module:Class'.",
+            "kinds: attention, concat, gated, low_rank; your own class is written 'module:Class'.",
+        ),
+        (
+            {"fusion": {"kind": "gated", "widht": 8}},
+            "`fusion.widht` is not a known key. Did you mean 'width'? Known: modality_dropout, "
+            "width.",
         ),
         (
             {"sources": [{"pth": "a.csv"}]},

@@ -8,7 +8,9 @@ from typing import Any
 from allrounder.errors import DataError
 from allrounder.evaluation import Report, write_report
 from allrounder.evaluation.advice import Advice
-from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
+from allrounder.evaluation.assess import Known, assess
+from allrounder.evaluation.fitting import calibrate
+from allrounder.evaluation.said import Passes, Said
 from allrounder.evaluation.sharing import Origin
 from allrounder.model import Prepared, add_own, load_passes
 from allrounder.plan import Plan

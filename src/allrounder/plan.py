@@ -70,6 +70,7 @@ class Plan:
             return None
         old = self.start.open(self.folder)
         old.check(self.inputs, self.tasks)
+        old.check_frozen(self.start.freeze, self.inputs, self.tasks, self.fusion)
         return old
 
     def columns(self) -> dict[str, "LabelColumn"]:

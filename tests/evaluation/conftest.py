@@ -1,12 +1,14 @@
 """Made-up runs whose answers are known: what tests judge, and what the pages are drawn from."""
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 
-from allrounder.evaluation import Judged, Report, judge
+from allrounder.evaluation import Judged, Report, Score, judge
+from allrounder.evaluation.report import Robustness, SubsetReport
 from allrounder.tasks import Multiclass, Multilabel, Ordinal, Regression, Spans
 
 TOPICS = ["markets", "politics", "technology", "sport", "文化"]
@@ -253,3 +255,28 @@ def make() -> Callable[..., Judged]:
 @pytest.fixture(scope="session")
 def whole_report() -> Report:
     return report()
+
+
+@pytest.fixture(scope="session")
+def missing_report() -> Report:
+    """The report of a run whose topics come from three inputs, any of which may be missing."""
+    found = report()
+    found.tasks["topic"].robustness = robust()
+    return found
+
+
+def robust() -> Robustness:
+    """Seven subsets of three inputs: the more there are, the better and the surer."""
+    inputs = ["text", "image", "audio"]
+    every = [list(some) for n in (1, 2, 3) for some in combinations(inputs, n)]
+    return Robustness(num_records=240, subsets=[_subset(some) for some in every])
+
+
+def _subset(inputs: list[str]) -> SubsetReport:
+    worth = {"text": 0.25, "image": 0.15, "audio": 0.05}
+    value = 0.42 + sum(worth[name] for name in inputs)
+    metrics = {
+        name: Score(value=value - less, low=value - less - 0.05, high=value - less + 0.045)
+        for name, less in (("accuracy", 0.0), ("macro_f1", 0.03))
+    }
+    return SubsetReport(inputs=inputs, metrics=metrics, confidence=value + 0.02, ece=0.024)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from allrounder.evaluation import Report, judge, render_card, render_html
+from allrounder.evaluation import Report, judge, plots, render_card, render_html
 from allrounder.evaluation.report import WrongAnswer
 from allrounder.evaluation.views import Scale, pieces, sections
 
@@ -24,6 +24,27 @@ def test_the_page_loads_nothing_from_anywhere(html):
     assert "<script" not in html
     assert not re.findall(r'(?:src|href)="(?!#)[^"]*"', html)
     assert "url(http" not in html and "@import" not in html
+
+
+def test_missing_inputs_have_a_table_and_a_curve(missing_report, html):
+    found = render_html(missing_report)
+    assert "What it knows without some inputs" not in html
+    section = found[found.index("What it knows without some inputs") :]
+    assert '<th scope="row">text + image</th>' in section
+    assert "accuracy by inputs, from 0.470; 0.870 with text and image and audio" in found
+    reader = _Balance()
+    reader.feed(found)
+    assert reader.open == []
+
+
+def test_inputs_whose_names_the_drawing_cannot_write_are_numbered(missing_report):
+    found = deepcopy(missing_report.tasks["topic"].robustness)
+    for one in found.subsets:
+        one.inputs = ["标题" if name == "text" else name for name in one.inputs]
+    drawn = plots.robustness(found, "accuracy", higher_is_better=True)
+    written = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+    assert [word for word in written if len(word) == 1] == list("1234567")
+    assert "标题" not in "".join(written)
 
 
 def test_every_element_is_closed(html):

@@ -15,6 +15,27 @@ def test_a_report_survives_json(whole_report):
     assert Report.from_dict(json.loads(json.dumps(whole_report.to_dict()))) == whole_report
 
 
+def test_a_report_with_subsets_survives_json(missing_report):
+    again = Report.from_dict(json.loads(json.dumps(missing_report.to_dict())))
+    assert again == missing_report
+    assert again.tasks["topic"].robustness.subsets[3].inputs == ["text", "image"]
+
+
+def test_a_report_of_before_has_no_subsets(whole_report):
+    plain = json.loads(json.dumps(whole_report.to_dict()))
+    for task in plain["tasks"].values():
+        assert task.pop("robustness") is None
+    assert Report.from_dict(plain) == whole_report
+
+
+def test_the_subsets_of_a_task_have_a_table_of_their_own(missing_report):
+    about, head, _, first, *rest = str(missing_report).split("\n\n")[1].splitlines()
+    assert about == "240 records with all inputs, some of them hidden"
+    assert head.split("  ")[0] == "topic, when it reads"
+    assert first.split() == "text 0.670 [0.620, 0.715] 0.640 [0.590, 0.685] 0.024".split()
+    assert rest[-1].startswith("text + image + audio ")
+
+
 def test_the_table_lines_up_and_names_every_metric(whole_report):
     head, rule, *rows = str(whole_report).split("\n\n")[0].splitlines()
     assert head.split() == ["task", "metric", "baseline", "before", "after", "gain", "n"]

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from making import save_tiny_encoder, write_newsroom
+from making import newsroom, save_tiny_encoder, write_newsroom
 
 from allrounder import Project, RunError
 
@@ -18,17 +18,19 @@ TRAINING = {
     "dropout": 0.1, "evaluate_every": 0.5, "snapshots": "own", "sampling": {"kind": "smoothed"},
     "patience": 2, "probe": False, "checkpoint_minutes": 1e-4,
 }  # fmt: skip
+TEXT = {"kind": "text", "model": "tiny", "dropout": 0.1, "max_tokens": 24, "tune": "top:2"}
 MOMENTS = [1, 3, 4, "step 3", 20, 30, [5, "step 5", 9]]
 """Before a file is put in place, after a step, or again and again: see crashing.py."""
 BEFORE_THE_RUN = [1, 3]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def project(folder: Path, **training) -> Path:
+def project(folder: Path, sections: dict | None = None, **training) -> Path:
     """Write a project in which everything that chance decides is switched on."""
     save_tiny_encoder(folder / "tiny")
-    text = {"kind": "text", "model": "tiny", "dropout": 0.1, "max_tokens": 24, "tune": "top:2"}
-    return write_newsroom(folder, size=8, inputs={"text": text}, training={**TRAINING, **training})
+    inputs = {"text": TEXT, **(sections or {}).get("inputs", {})}
+    plain = {**(sections or {}), "inputs": inputs, "training": {**TRAINING, **training}}
+    return write_newsroom(folder, size=8, **plain)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +39,13 @@ def lives(tmp_path_factory):
     return killed(tmp_path_factory.mktemp("killed"), MOMENTS)
 
 
-def killed(folder: Path, moments: list, **training) -> dict:
+def killed(folder: Path, moments: list, sections: dict | None = None, **training) -> dict:
     program = Path(__file__).with_name("crashing.py")
-    words = [str(project(folder / "desk", **training)), str(folder / "lives"), json.dumps(moments)]
+    words = [
+        str(project(folder / "desk", sections, **training)),
+        str(folder / "lives"),
+        json.dumps(moments),
+    ]
     done = subprocess.run(
         [sys.executable, program, *words], capture_output=True, text=True, env=ENVIRONMENT
     )
@@ -80,6 +86,25 @@ def test_what_regularises_goes_on_as_if_nothing_had_happened(tmp_path, keys):
     assert cut["lives"][0] == "killed"
     assert int(cut["lives"][1].split()[2]) < int(whole["lives"][0].split()[2])
     for what in ("tasks", "snapshots", "history", "weights"):
+        assert cut[what] == whole[what], what
+
+
+@pytest.mark.parametrize("kind", ["concat", "attention"])
+def test_inputs_that_are_hidden_by_chance_are_the_same_after_a_kill(tmp_path, kind):
+    tasks = newsroom()["tasks"]
+    tasks["entities"]["of"] = tasks["mood"]["of"] = "text"
+    news = {"path": "news.csv", "map": {"headline": "text", "about": "topic", "number": "note"}}
+    sections = {
+        "sources": [news, *newsroom()["sources"][1:]],
+        "inputs": {"note": {"kind": "hashing", "width": 8, "buckets": 64}},
+        "tasks": tasks,
+        "fusion": {"kind": kind, "modality_dropout": 0.4},
+    }
+    found = killed(tmp_path, ["step 15"], sections, evaluate_every=2)
+    whole, cut = found["null"], found['"step 15"']
+    assert cut["lives"][0] == "killed"
+    assert int(cut["lives"][1].split()[2]) < int(whole["lives"][0].split()[2])
+    for what in ("tasks", "snapshots", "history", "calibration", "weights"):
         assert cut[what] == whole[what], what
 
 

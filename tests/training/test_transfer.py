@@ -208,10 +208,18 @@ def test_ordered_labels_keep_the_order_declared():
         ({"from": {"run": "runs/1", "freeze": ["topik"]}},
          "`from.freeze` names 'topik', which is no task of runs/1. Did you mean 'topic'? Its "
          "tasks: topic, mood, entities."),
-        ({"inputs": {"text": {"kind": "text", "model": "tiny"}, "more": {"kind": "hashing"}},
-          "tasks": {"topic": {"kind": "multiclass", "of": "text"}}},
-         "`from`: run 1 has other inputs than this project: it reads text, the project text, more; "
-         "more is not in both. Give both the same inputs."),
+        ({"inputs": {"more": {"kind": "hashing"}},
+          "sources": [{"path": "news.csv", "map": {"headline": "more", "about": "topic"}}],
+          "tasks": {"topic": {"kind": "multiclass"}}},
+         "`from`: run 1 reads text, this project more: with no input in common nothing could be "
+         "taken over. Leave `from` out."),
+        ({"from": {"run": "runs/1", "freeze": ["topic"]},
+          "inputs": {"text": {"kind": "text", "model": "tiny"}, "more": {"kind": "hashing"}},
+          "tasks": {"topic": {"kind": "multiclass"}}, "sources": [{"path": "news.csv"}],
+          "fusion": "gated"},
+         "`from.freeze` keeps 'topic' as it is, but its head cannot go on: run 1 joined text by "
+         "concat, this project joins text, more by gated. Use the same `fusion`, or do not freeze "
+         "it."),
         ({"inputs": {"text": {"kind": "hashing"}}},
          "`inputs.text`: run 1 read it with text (model 'tiny'), this project with hashing "),
         ({"tasks": {"topic": {"kind": "ordinal"}}},

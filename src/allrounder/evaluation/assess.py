@@ -1,39 +1,21 @@
 """From a model and labelled records to a judgement of every task."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from allrounder.evaluation.judge import judge
 from allrounder.evaluation.judged import Judged
 from allrounder.evaluation.report import TaskReport
-from allrounder.model import Model, Prepared, scored
+from allrounder.evaluation.robustness import robustness
+from allrounder.evaluation.said import Calibration, Passes, Said
+from allrounder.model import Model, Prepared, answers_of, scored
 from allrounder.records import Records
 from allrounder.tasks import Task
 
-Passes = Sequence[tuple[Model, Sequence[str]]]
-Calibration = Mapping[str, dict[str, float]]
 Tell = Callable[[int, int], None]
-
-
-@dataclass
-class Said:
-    """What a model said of one task: lists in the order of `rows`."""
-
-    rows: list[int] = field(default_factory=list)
-    decoded: list[Any] = field(default_factory=list)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    raw: list[dict[str, Any]] = field(default_factory=list)
-
-    def ordered(self) -> "Said":
-        """Return everything in the order of the records."""
-        order = np.argsort(self.rows, kind="stable")
-        lists = {k: [v[i] for i in order] if v else [] for k, v in vars(self).items()}
-        return Said(**lists)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +52,8 @@ def said(
             mine.rows += [int(row) for row in part.rows]
             mine.decoded += task.decode(part.scores)
             if calibration is not None:
-                mine.answers += task.answers(part.scores, calibration.get(part.task, {}))
+                known = calibration.get(part.task, {})
+                mine.answers += answers_of(model, prepared, part, known)
                 mine.raw += task.answers(part.scores, {})
     return {name: mine.ordered() for name, mine in found.items()}
 
@@ -89,21 +72,6 @@ def quick_scores(
 def _metrics(task: Task, truths: list[Any], decoded: list[Any]) -> dict[str, float]:
     pair = task.array(truths), task.array(decoded)
     return {name: metric.score(*pair) for name, metric in task.metrics().items()}
-
-
-def calibrate(passes: Passes, prepared: Prepared, rows: np.ndarray) -> dict[str, dict[str, float]]:
-    """Fit on validation records what makes the answers of each task honest."""
-    pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
-    tasks: dict[str, Task] = {}
-    for model, names in passes:
-        for part in scored(model, prepared, rows, tasks=names, labeled=True):
-            tasks[part.task] = model.tasks[part.task]
-            targets = prepared.target(part.task, part.rows).cpu()
-            pairs.setdefault(part.task, []).append(tasks[part.task].flat(part.scores, targets))
-    return {
-        name: tasks[name].calibrate(*(torch.cat(part) for part in zip(*found, strict=True)))
-        for name, found in pairs.items()
-    }
 
 
 def assess(
@@ -129,6 +97,7 @@ def assess(
     """
     tasks = passes[0][0].tasks
     found = said(passes, prepared, rows, calibration=known.calibration, tell=tell)
+    robust = robustness(passes, prepared, records, rows, calibration=known.calibration, seed=seed)
     reports = {}
     for name in tasks:
         if name not in found:
@@ -149,6 +118,7 @@ def assess(
             ),
             seed=seed,
         )
+        reports[name].robustness = robust.get(name)
     return reports
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allrounder.evaluation.report import Calibration, Coverage
+from allrounder.evaluation.report import Calibration, Coverage, Robustness
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -78,6 +78,47 @@ def scatter(points: Sequence[Sequence[float]], coverage: Coverage | None) -> str
         axes.scatter(truths, answers, s=14, color=AFTER, alpha=0.5, linewidth=0)
         axes.set(xlim=line, ylim=line, xlabel="truth", ylabel="answer")
         return svg(drawing, f"Answers against truths, {len(truths)} records")
+
+
+def robustness(found: Robustness, metric: str, *, higher_is_better: bool) -> str:
+    """Draw one metric for every subset of inputs, fewest at the top, and a line through the best.
+
+    Names that the drawing's own font may lack are numbers instead, as in the table of the page.
+    """
+    with matplotlib.rc_context(STYLE):
+        wide, high = SIZE
+        size = (wide, max(high, 1.2 + 0.3 * len(found.subsets)))
+        drawing = figure.Figure(figsize=size, layout="constrained")
+        axes = drawing.subplots()
+        scores = [one.metrics[metric] for one in found.subsets]
+        values, places = [score.value for score in scores], range(len(scores))
+        best = _best_of_each_size(found, values, -1 if higher_is_better else 1)
+        axes.plot([values[at] for at in best], best, color=MUTED, lw=1, linestyle=(0, (4, 3)))
+        axes.hlines(places, [s.low for s in scores], [s.high for s in scores], color=AFTER, lw=2)
+        axes.scatter(values, places, s=46, color=AFTER, zorder=3, clip_on=False)
+        axes.set_yticks(places, _subset_names(found))
+        axes.set(xlabel=metric)
+        axes.margins(y=0.12)
+        axes.invert_yaxis()
+        all_of_them = " and ".join(found.subsets[-1].inputs)
+        said = f"{metric} by inputs, from {min(values):.3f}; {values[-1]:.3f} with {all_of_them}"
+        return svg(drawing, said)
+
+
+def _best_of_each_size(found: Robustness, values: Sequence[float], sign: int) -> list[int]:
+    sizes = [len(one.inputs) for one in found.subsets]
+    return [
+        min(
+            (at for at, other in enumerate(sizes) if other == size),
+            key=lambda at: sign * values[at],
+        )
+        for size in dict.fromkeys(sizes)
+    ]
+
+
+def _subset_names(found: Robustness) -> list[str]:
+    names = [" + ".join(one.inputs) for one in found.subsets]
+    return names if all(map(str.isascii, names)) else [str(at + 1) for at in range(len(names))]
 
 
 def learning(

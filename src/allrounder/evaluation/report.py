@@ -90,6 +90,31 @@ class WrongAnswer:
 
 
 @dataclass(kw_only=True)
+class SubsetReport:
+    """How a task fares when only some of its inputs are shown to the model.
+
+    Args:
+        inputs: those that are shown.
+        metrics: by name, the deciding one first.
+        confidence: the mean probability of what is said, where the kind has one.
+        ece: the expected calibration error.
+    """
+
+    inputs: list[str]
+    metrics: dict[str, Score]
+    confidence: float | None = None
+    ece: float | None = None
+
+
+@dataclass(kw_only=True)
+class Robustness:
+    """How a task fares on the same `num_records` with every subset of inputs, fewest first."""
+
+    num_records: int
+    subsets: list[SubsetReport]
+
+
+@dataclass(kw_only=True)
 class TaskReport:
     """What was found about one task; a part that its kind does not have is empty or None."""
 
@@ -105,6 +130,7 @@ class TaskReport:
     coverage: Coverage | None = None
     scatter: list[list[float]] = field(default_factory=list)
     errors: list[WrongAnswer] = field(default_factory=list)
+    robustness: Robustness | None = None
 
     @property
     def deciding(self) -> MetricReport:
@@ -170,6 +196,9 @@ class Report:
         ]
         tables = [aligned([head, *rows], left=2), *([str(self.sharing)] if self.sharing else [])]
         tables += [advices.checked(self.outcomes)] if self.outcomes else []
+        tables += [
+            _by_subset(n, task.robustness) for n, task in self.tasks.items() if task.robustness
+        ]
         return "\n".join(["\n\n".join(tables), *_listed(self.sentences)])
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,6 +210,22 @@ class Report:
         """Return the report that `to_dict` gave."""
         fields = {name: value for name, value in data.items() if name != "findings"}
         return TypeAdapter(cls).validate_python(fields)
+
+
+def _by_subset(name: str, found: Robustness) -> str:
+    """Return the metrics of one task as a table, a row for each subset of inputs."""
+    metrics = list(found.subsets[0].metrics)
+    rows = [
+        [" + ".join(one.inputs), *(str(one.metrics[metric]) for metric in metrics), _ece(one)]
+        for one in found.subsets
+    ]
+    head = [f"{name}, when it reads", *metrics, "calibration error"]
+    about = f"{found.num_records:,} records with all inputs, some of them hidden"
+    return f"{about}\n{aligned([head, *rows], left=1)}"
+
+
+def _ece(found: SubsetReport) -> str:
+    return "–" if found.ece is None else number(found.ece)
 
 
 def _cells(found: MetricReport) -> list[str]:

@@ -189,7 +189,7 @@ def _scores(found: MetricReport) -> list[Score]:
 
 
 def _figures(report: Report, name: str, task: TaskReport) -> list[Figure]:
-    found = [_learning(report, name, task), _reliability(task), _scatter(task)]
+    found = [_learning(report, name, task), _reliability(task), _scatter(task), _robust(task)]
     return [figure for figure in found if figure]
 
 
@@ -239,6 +239,19 @@ def _scatter(task: TaskReport) -> Figure | None:
         promised = found.promised is not None
         caption += f", {100 * found.promised:.0f} % were promised." if promised else "."
     return Figure("Truth and answer", plots.scatter(task.scatter, found), caption)
+
+
+def _robust(task: TaskReport) -> Figure | None:
+    if task.robustness is None:
+        return None
+    up = task.deciding.higher_is_better
+    caption = (
+        f"{task.decides} with its interval for every set of inputs that the model was shown, on "
+        f"the same {task.robustness.num_records:,} records with all inputs"
+        f"{'' if up else '; lower is better'}. The dashed line joins the best set of each size."
+    )
+    svg = plots.robustness(task.robustness, task.decides, higher_is_better=up)
+    return Figure("When inputs are missing", svg, caption)
 
 
 def _matrix(confusion: Confusion) -> list[tuple[str, list[Cell]]]:

@@ -8,8 +8,6 @@ from allrounder.fusion.base import Fusion
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from allrounder.fusion import joining
 else:
     joining = lazy("allrounder.fusion.joining")
@@ -19,10 +17,14 @@ else:
 class Concat(Fusion):
     """The vectors end to end; a missing input is a learned vector."""
 
-    def module(self, widths: Mapping[str, int]) -> "nn.Module":
+    def module(self, widths: Mapping[str, int]) -> "joining.Joining":
         """Build the learned vectors."""
-        return joining.Concatenated(widths)
+        return joining.Concatenated(widths, self.modality_dropout)
 
-    def width(self, widths: Mapping[str, int]) -> int:
+    def joint_width(self, widths: Mapping[str, int]) -> int:
         """Return the sum of the widths."""
         return sum(widths.values())
+
+    def columns(self, widths: Mapping[str, int]) -> dict[str, int]:
+        """Return the inputs, in the order of their names: each has columns of its own."""
+        return dict(sorted(widths.items()))

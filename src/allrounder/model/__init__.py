@@ -1,6 +1,6 @@
 """Encoders, then fusion, then one head per task: the only place where they meet."""
 
-from allrounder.model.answering import Answerer, Scored, scored
+from allrounder.model.answering import Answerer, Scored, answers_of, scored, scored_by_subset
 from allrounder.model.frozen import store_frozen
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
@@ -14,8 +14,10 @@ __all__ = [
     "Scored",
     "Targets",
     "add_own",
+    "answers_of",
     "load_passes",
     "save_model",
     "scored",
+    "scored_by_subset",
     "store_frozen",
 ]

@@ -1,15 +1,18 @@
 """Scores and answers for many records, in length-grouped batches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from allrounder.encoders.modules import Features
 from allrounder.model.frozen import by_length
-from allrounder.model.network import Model
+from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
+from allrounder.model.subsets import Subset, by_missing, fitting, subsets
 
 BUDGET = 8192
 """Padded tokens of one batch."""
@@ -61,6 +64,60 @@ def scored(
             progress(done, len(rows))
 
 
+def scored_by_subset(
+    model: Model, prepared: Prepared, rows: np.ndarray, *, tasks: Sequence[str]
+) -> Iterator[tuple[Subset, Scored]]:
+    """Yield the scores of labelled records that have all inputs, as if they had only some.
+
+    Every record is encoded once, whatever the number of subsets. A task that reads the tokens of
+    one input is not asked without it.
+
+    Args:
+        model: the model.
+        prepared: the tokens of the records.
+        rows: the rows to read.
+        tasks: the tasks to ask, such as join several inputs.
+    """
+    whole = np.all([prepared.has(name, rows) for name in model.inputs], axis=0)
+    model.eval()
+    for part in by_length(prepared, rows[whole], BUDGET):
+        part = np.sort(part)
+        wanted = prepared.labeled(part, tasks)
+        if not any(mask.any() for mask in wanted.values()):
+            continue
+        batch = prepared.batch(part, wanted)
+        with torch.no_grad():
+            features = model.features(batch)
+            for some in subsets(list(model.inputs)):
+                found = _scores_of(model, features, batch, some)
+                for name, scores in found.items():
+                    at = part[wanted[name]]
+                    yield some, Scored(name, at, _readable(model, prepared, name, at, scores))
+
+
+def _scores_of(
+    model: Model, features: Mapping[str, Features], batch: Batch, some: Subset
+) -> dict[str, Tensor]:
+    sources = {name: model.reads(model.tasks[name]) for name in batch.places}
+    places = {n: at for n, at in batch.places.items() if sources[n] in (None, *some)}
+    shown = {name: features[name] for name in some}
+    return model.scores(model.read(shown, replace(batch, places=places)))
+
+
+def answers_of(
+    model: Model, prepared: Prepared, part: Scored, known: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the answers of one task, each under the calibration that fits the record's inputs."""
+    task = model.tasks[part.task]
+    if "without" not in known:
+        return task.answers(part.scores, dict(known))
+    found: dict[int, dict[str, Any]] = {}
+    for missing, places in by_missing(prepared, part.rows).items():
+        answers = task.answers(part.scores[places], fitting(known, missing))
+        found |= dict(zip(places.tolist(), answers, strict=True))
+    return [found[place] for place in range(len(part.rows))]
+
+
 def _readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, scores: Any) -> Any:
     task = model.tasks[name]
     if task.reads == "record":
@@ -80,13 +137,13 @@ class Answerer:
     Args:
         passes: models, each with the tasks it answers; one model answers all of them unless a
             task keeps a snapshot of its own.
-        calibration: by task, what `Task.calibrate` found.
+        calibration: by task, what `Task.calibrate` found, and `without` some inputs.
     """
 
     def __init__(
         self,
         passes: Sequence[tuple[Model, Sequence[str]]],
-        calibration: Mapping[str, dict[str, float]],
+        calibration: Mapping[str, dict[str, Any]],
     ) -> None:
         self.passes = passes
         self.calibration = calibration
@@ -96,8 +153,8 @@ class Answerer:
         found: dict[int, dict[str, Any]] = {int(row): {} for row in rows}
         for model, tasks in self.passes:
             for part in scored(model, prepared, rows, tasks=tasks):
-                calibration = self.calibration.get(part.task, {})
-                answers = model.tasks[part.task].answers(part.scores, calibration)
+                known = self.calibration.get(part.task, {})
+                answers = answers_of(model, prepared, part, known)
                 for row, answer in zip(part.rows, answers, strict=True):
                     found[int(row)][part.task] = answer
         order = [name for name in self.passes[0][0].tasks]

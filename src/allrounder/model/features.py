@@ -151,18 +151,16 @@ class FrozenFeatures:
     Args:
         cache: what was said.
         place: by row, the number of its entry; -1 where the row was not asked for.
-        tokens: whether batches want the states of tokens, whatever is asked of them.
     """
 
     cache: FeatureCache
     place: np.ndarray
-    tokens: bool = False
 
     def given(self, rows: np.ndarray, present: Tensor, whole: np.ndarray) -> Given:
         """Return the stored features of `rows`."""
         entries = self.place[rows]
         found = [self.cache.pooled(entries)]
-        if self.tokens or whole.any():
+        if whole.any():
             found += self.cache.tokens(entries)
         moved = (torch.from_numpy(part).to(present.device) for part in found)
         return Given(present, features=Features(*moved))

@@ -94,33 +94,30 @@ def _keep_features(
     """Keep all that a frozen encoder says, by content."""
     model, tokens = prepared.model, prepared.tokens[name]
     rows = rows[prepared.has(name, rows)]
-    everywhere = model.fuses_tokens
-    wanted = whole | everywhere
     read = model.inputs[name].length(tokens, whole)
-    size = int(read[rows][wanted[rows]].sum()) * model.encoding(name).width * 2
+    size = int(read[rows][whole[rows]].sum()) * model.encoding(name).width * 2
     if size + SPARE > shutil.disk_usage(cache).free:
         return  # too large to keep: the encoder runs in every epoch instead
     path = cache / _setting(prepared, name).hexdigest()[:32]
-    marks = (wanted.astype(int) + whole)[rows]  # the tokens of one pass are others than of windows
-    keys = [key + bytes([mark]) for key, mark in zip(tokens.keys(rows), marks, strict=True)]
+    keys = [key + bytes([mark]) for key, mark in zip(tokens.keys(rows), whole[rows], strict=True)]
     found, entries = filled(
-        path, rows, keys, lambda some: _said(prepared, name, some, whole, wanted),
-        tokens=bool(wanted[rows].any()), progress=progress,
+        path, rows, keys, lambda some: _said(prepared, name, some, whole),
+        tokens=bool(whole[rows].any()), progress=progress,
     )  # fmt: skip
     _tidy(path)
     place = np.full(len(prepared), -1, dtype=np.int64)
     place[rows] = entries
-    prepared.stored[name] = FrozenFeatures(found, place, tokens=everywhere)
+    prepared.stored[name] = FrozenFeatures(found, place)
 
 
 def _said(
-    prepared: Prepared, name: str, rows: np.ndarray, whole: np.ndarray, wanted: np.ndarray
+    prepared: Prepared, name: str, rows: np.ndarray, whole: np.ndarray
 ) -> Iterator[tuple[np.ndarray, Features]]:
     """Yield rows, batch by batch, with what the encoder says of them."""
     model, module = prepared.model, prepared.model.encoding(name)
     for part in by_length(prepared, rows, BATCH):
         batch = prepared.sequences(name, part, whole[part])
-        asked = torch.from_numpy(wanted[part])
+        asked = torch.from_numpy(whole[part])
         with torch.no_grad(), evaluating(module), model.autocast():
             found = module(batch, tokens=bool(asked.any()))
         if found.mask is not None:

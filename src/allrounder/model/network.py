@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import Encoding, Features
 from allrounder.fusion import Concat, Fusion
+from allrounder.fusion.bottleneck import Opening
+from allrounder.fusion.joining import Joined, Part
 from allrounder.kinds import dump
 from allrounder.tasks import Task
 
@@ -76,10 +78,15 @@ class Model(nn.Module):
             {name: self.inputs[name].module() for name in dict.fromkeys(self.owners.values())}
         )
         widths = {name: self.encoding(name).width for name in self.inputs}
-        fused = any(self.reads(task) is None for task in self.tasks.values())
-        self._fusion = fusion or Concat()
-        self.fusion = self._fusion.module(widths) if fused else None
-        joint = self._fusion.width(widths)
+        fusion = fusion or Concat()
+        joint = fusion.joint_width(widths)
+        self.opens = self._opens(fusion)
+        """The inputs whose tokens some task reads after they have heard of the others."""
+        self.fused = [name for name, task in self.tasks.items() if self._is_fused(task)]
+        """The tasks whose answers come from several inputs."""
+        self.fusion = fusion.module(widths) if self.fused else None
+        self.joins_tokens = self.fusion is not None and fusion.reads_tokens
+        self.openings = nn.ModuleDict({n: Opening(joint, widths[n]) for n in self.opens})
         self.heads = nn.ModuleDict(
             {
                 name: task.head(widths.get(self.reads(task) or "", joint))
@@ -97,18 +104,24 @@ class Model(nn.Module):
         """Return the one input that a task reads, or None where it reads all of them."""
         return task.of or (next(iter(self.inputs)) if len(self.inputs) == 1 else None)
 
+    def _opens(self, fusion: Fusion) -> list[str]:
+        if not fusion.reads_tokens or len(self.inputs) == 1:
+            return []
+        read = [self.reads(task) for task in self.tasks.values() if task.reads == "tokens"]
+        return [name for name in self.inputs if name in read]
+
+    def _is_fused(self, task: Task) -> bool:
+        source = self.reads(task)
+        return source is None or (task.reads == "tokens" and source in self.opens)
+
     def reads_tokens(self, name: str) -> list[str]:
-        """Return the tasks that read the tokens of the input `name`."""
+        """Return the tasks that read the tokens of the input `name`, alone or joined to others."""
+        joined = self.fused if self.joins_tokens else []
         return [
             task_name
             for task_name, task in self.tasks.items()
-            if task.reads == "tokens" and self.reads(task) == name
+            if (task.reads == "tokens" and self.reads(task) == name) or task_name in joined
         ]
-
-    @property
-    def fuses_tokens(self) -> bool:
-        """Whether the fusion wants the tokens of every input."""
-        return self.fusion is not None and self._fusion.reads_tokens
 
     def autocast(self) -> torch.autocast:
         """Return the context in which encoders run: matrix products in the chosen precision."""
@@ -149,9 +162,13 @@ class Model(nn.Module):
 
         The rows are the records that the task is asked of, in the order of `places`.
         """
-        joint = self._joined(features, batch) if self.fusion is not None else None
+        joined = self._joined(features, batch) if batch.places.keys() & set(self.fused) else None
+        states = {name: found.tokens for name, found in features.items()}
+        if joined is not None:
+            opened = [name for name in self.opens if name in joined.tokens]
+            states |= {n: self._opened(n, features[n], joined, batch) for n in opened}
         return {
-            name: self._read(name, places, features, joint, batch)
+            name: self._read(name, places, features, states, joined, batch)
             for name, places in batch.places.items()
             if len(places)
         }
@@ -160,25 +177,36 @@ class Model(nn.Module):
         """Return the scores of each task from what its head reads."""
         return {name: self.heads[name](self.dropout(found)) for name, found in read.items()}
 
-    def _joined(self, features: Mapping[str, Features], batch: Batch) -> Tensor:
-        parts = {n: (batch.inputs[n].present, found.pooled) for n, found in features.items()}
+    def _joined(self, features: Mapping[str, Features], batch: Batch) -> Joined:
+        parts = {
+            name: Part(batch.inputs[name].present, found.pooled, found.tokens, found.mask)
+            if self.joins_tokens
+            else Part(batch.inputs[name].present, found.pooled)
+            for name, found in features.items()
+        }
         return self.fusion(parts, batch.num_records)  # type: ignore[misc]
+
+    def _opened(self, name: str, found: Features, joined: Joined, batch: Batch) -> Tensor:
+        """Return the states of an input's tokens with what they heard of other inputs."""
+        present, heard = joined.tokens[name]
+        rows = _position(batch.inputs[name].present, present)
+        return self.openings[name](found.tokens, rows, heard)
 
     def _read(
         self,
         name: str,
         places: Tensor,
         features: Mapping[str, Features],
-        joint: Tensor | None,
+        states: Mapping[str, Tensor | None],
+        joined: Joined | None,
         batch: Batch,
     ) -> Tensor:
         source = self.reads(self.tasks[name])
         if source is None:
-            return joint[places]  # type: ignore[index]
-        found = features[source]
+            return joined.vector[places]  # type: ignore[union-attr]
         rows = _position(batch.inputs[source].present, places)
-        read = found.tokens if self.tasks[name].reads == "tokens" else found.pooled
-        return read[rows]  # type: ignore[index]
+        tokens = self.tasks[name].reads == "tokens"
+        return (states[source] if tokens else features[source].pooled)[rows]  # type: ignore[index]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of each task for each record of the batch that it has to learn from."""

@@ -41,6 +41,35 @@ def grown(
     return {"weight": rows, "bias": starts}
 
 
+def regrouped(
+    weights: Mapping[str, Tensor],
+    old: Mapping[str, int],
+    new: Mapping[str, int],
+    absent: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Return the weights of a head of one linear layer that reads other parts than it did.
+
+    A part that was there keeps its columns, a new one has zeros. What the head says of a part
+    that is gone, when it is missing, becomes part of its bias.
+
+    Args:
+        weights: those of the old head: one matrix [L, D], and one vector that is added.
+        old: the widths of the parts that it read, in order.
+        new: the widths of those that it will read.
+        absent: the vectors that stood for parts which are gone, where they were missing.
+    """
+    tables = [name for name, weight in weights.items() if weight.ndim == 2]
+    biases = [name for name, weight in weights.items() if weight.ndim == 1]
+    if len(tables) != 1 or len(biases) != 1 or weights[tables[0]].shape[1] != sum(old.values()):
+        raise ValueError("its head is not one linear layer")
+    table, bias = weights[tables[0]], weights[biases[0]]
+    columns = dict(zip(old, table.split(list(old.values()), -1), strict=True))
+    for part, vector in absent.items():
+        bias = bias + columns[part] @ vector
+    rows = [columns.get(part, table.new_zeros(len(table), width)) for part, width in new.items()]
+    return {tables[0]: torch.cat(rows, -1), biases[0]: bias}
+
+
 def grown_thresholds(
     weights: Mapping[str, Tensor], old: Sequence[str], new: Sequence[str]
 ) -> dict[str, Tensor]:

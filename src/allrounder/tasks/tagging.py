@@ -41,6 +41,10 @@ class TokenScores:
     values: Tensor
     records: Sequence[TokenRecord]
 
+    def __getitem__(self, places: np.ndarray) -> "TokenScores":
+        """Return the scores of some records of the batch."""
+        return TokenScores(self.values[places], [self.records[at] for at in places])
+
     def cooled(self, temperature: float) -> "TokenScores":
         """Return the scores divided by a temperature."""
         return replace(self, values=self.values / temperature)

@@ -118,7 +118,7 @@ def _freeze(job: Job, loop: Loop, prepared: Prepared) -> None:
     Learning without forgetting (Li and Hoiem 2016): their labels are not needed.
     """
     loop.state.stopped = list(job.freeze)
-    moves = any(name.startswith(("encoders.", "fusion.")) for name in loop.names)
+    moves = any(name.startswith(("encoders.", "fusion.", "openings.")) for name in loop.names)
     for name in job.freeze if moves else ():
         teach(prepared, name, loop.rows[prepared.asked(loop.rows, [name])[name]])
 

@@ -10,7 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from allrounder.evaluation import Report, TaskReport, write_report
-from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
+from allrounder.evaluation.assess import Known, assess
+from allrounder.evaluation.fitting import calibrate
+from allrounder.evaluation.said import Passes, Said
 from allrounder.kinds import dump
 from allrounder.model import Model, Prepared, save_model
 from allrounder.records import as_csv

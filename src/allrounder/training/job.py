@@ -74,13 +74,16 @@ class Job:
         rows = self.records.indices("train")
         return replace(
             self,
-            inputs={name: self._taught(encoder, rows) for name, encoder in self.inputs.items()},
+            inputs={name: self._taught(name, rows) for name in self.inputs},
             tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
         )
 
-    def _taught(self, encoder: Encoder, rows: np.ndarray) -> Encoder:
+    def _taught(self, name: str, rows: np.ndarray) -> Encoder:
+        encoder = self.inputs[name]
         if not encoder.learned:
             return encoder
+        if self.old is not None:
+            encoder = self.old.lent(name, encoder)
         fields = [self.records.values(name) for name in encoder.fields or []]
         return encoder.learn([column.take(rows) for column in fields])
 
@@ -89,15 +92,17 @@ class Job:
         if name in self.freeze and self.old:
             return self.old.tasks[name]
         learned = task.learn(labels.take(self.records.indices("train")), labels)
-        if self.old is None:
+        if self.old is None or not self.old.goes_on(name, task, self.inputs, self.fusion):
             return learned
         return self.old.grown(name, learned, declared=bool(getattr(task, "labels", None)))
 
     @property
     def known(self) -> set[str]:
         """The tasks whose heads go on from the old run."""
-        known = self.old.tasks.keys() if self.old and not self.fresh else set()
-        return self.tasks.keys() & known
+        if self.old is None or self.fresh:
+            return set()
+        tasks, inputs, fusion = self.tasks.items(), self.inputs, self.fusion
+        return {n for n, task in tasks if self.old.goes_on(n, task, inputs, fusion)}
 
     def model(self, *, dropout: float) -> Model:
         """Build a model, heads drawn from the seed or from the old run, on the device there is."""
@@ -111,7 +116,7 @@ class Job:
             precision=choose_precision(self.settings.precision, device),
         )
         if self.old is not None:
-            begin_from(model, self.old.run.path, {n: self.old.tasks[n] for n in self.known})
+            begin_from(model, self.old, self.fusion, [n for n in self.tasks if n in self.known])
         for name in self.freeze:
             model.heads[name].requires_grad_(False)
         return model.to(device)

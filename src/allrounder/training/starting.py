@@ -1,12 +1,13 @@
 """The `from` section: a run whose encoders, fusion and heads a new training starts from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, RunError, did_you_mean, listed
+from allrounder.fusion import FUSIONS, Fusion
 from allrounder.kinds import CLOSED
 from allrounder.runs import Run
 from allrounder.tasks import TASKS, Task
@@ -44,6 +45,7 @@ class Start:
             },
             tasks={n: TASKS.build(spec, at=f"tasks.{n}") for n, spec in sections["tasks"].items()},
             specs=sections["tasks"],
+            fusion=FUSIONS.build(sections.get("fusion") or "concat", at="fusion"),
         )
         for name in self.freeze:
             if name not in old.tasks:
@@ -62,18 +64,18 @@ class Old:
     inputs: dict[str, Encoder]
     tasks: dict[str, Task]
     specs: dict[str, Any]
+    fusion: Fusion
 
     def check(self, inputs: Mapping[str, Encoder], tasks: Mapping[str, Task]) -> None:
         """Refuse inputs that the run's weights do not fit, and tasks that changed their kind."""
         name = self.run.path.name
-        strange = sorted(set(inputs) ^ set(self.inputs))
-        if strange:
+        shared = {each: encoder for each, encoder in inputs.items() if each in self.inputs}
+        if not shared:
             raise ProjectError(
-                f"`from`: run {name} has other inputs than this project: it reads "
-                f"{listed(self.inputs)}, the project {listed(inputs)}; {listed(strange)} "
-                f"{'is' if len(strange) == 1 else 'are'} not in both. Give both the same inputs."
+                f"`from`: run {name} reads {listed(self.inputs)}, this project {listed(inputs)}: "
+                "with no input in common nothing could be taken over. Leave `from` out."
             )
-        for each, encoder in inputs.items():
+        for each, encoder in shared.items():
             mine, its = _shape(encoder), _shape(self.inputs[each])
             if mine != its:
                 raise ProjectError(
@@ -87,6 +89,43 @@ class Old:
                     f"{self.tasks[each].kind_name()} in run {name}. Rename it to start it anew."
                 )
 
+    def check_frozen(
+        self,
+        freeze: Sequence[str],
+        inputs: Mapping[str, Encoder],
+        tasks: Mapping[str, Task],
+        fusion: Fusion,
+    ) -> None:
+        """Refuse to keep tasks as they are whose heads cannot go on."""
+        for name in freeze:
+            if not self.goes_on(name, tasks[name], inputs, fusion):
+                raise ProjectError(
+                    f"`from.freeze` keeps {name!r} as it is, but its head cannot go on: run "
+                    f"{self.run.path.name} joined {listed(self.inputs)} by "
+                    f"{self.fusion.kind_name()}, this project joins {listed(inputs)} by "
+                    f"{fusion.kind_name()}. Use the same `fusion`, or do not freeze it."
+                )
+
+    def goes_on(self, name: str, task: Task, inputs: Mapping[str, Encoder], fusion: Fusion) -> bool:
+        """Return whether the run has a head for a task that reads part of what it will read."""
+        mine = parts_read(task, inputs, fusion)
+        return name in self.tasks and bool({*mine} & {*self.parts_read(name)})
+
+    def parts_read(self, name: str) -> list[str]:
+        """Return the parts of what the head of a task of the run reads, in order."""
+        return parts_read(self.tasks[name], self.inputs, self.fusion)
+
+    def lent(self, name: str, encoder: Encoder) -> Encoder:
+        """Return an encoder with what the run learned of its input: weights fit nothing else.
+
+        What the project file says of it stays as it says.
+        """
+        known = self.inputs.get(name)
+        unsaid = [key for key in encoder.learned if getattr(encoder, key) is None]
+        return (
+            replace(encoder, **{key: getattr(known, key) for key in unsaid}) if known else encoder
+        )
+
     def grown(self, name: str, task: Task, *, declared: bool) -> Task:
         """Return a learned task with what the run knew of it: old labels first, then new ones.
 
@@ -98,6 +137,13 @@ class Old:
         if name not in self.tasks:
             return task
         return task.continued(self.tasks[name], every=not declared)
+
+
+def parts_read(task: Task, inputs: Iterable[str], fusion: Fusion) -> list[str]:
+    """Return the parts of what the head of a task reads, in order: inputs, or what joins them."""
+    names = list(inputs)
+    source = task.of or (names[0] if len(names) == 1 else None)
+    return [source] if source else list(fusion.columns(dict.fromkeys(names, 1)))
 
 
 def _shape(encoder: Encoder) -> str:

@@ -1,45 +1,86 @@
-"""Putting a run's weights into a model that starts from it."""
+"""Putting a run's weights into a model that starts from it, whose inputs may be others."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from allrounder.errors import RunError
+from allrounder.fusion import Fusion
 from allrounder.model import Model
+from allrounder.model.network import owners
 from allrounder.model.saving import MAIN
 from allrounder.model.tensors import load_tensors
-from allrounder.tasks import Task
+from allrounder.tasks import heads
+from allrounder.training.starting import Old, parts_read
+
+Weights = Mapping[str, Tensor]
 
 
-def begin_from(model: Model, folder: Path, tasks: Mapping[str, Task]) -> None:
+def begin_from(model: Model, old: Old, fusion: Fusion, tasks: list[str]) -> None:
     """Give a fresh model the encoders and fusion of a run, and the heads of tasks it knew.
+
+    What belongs to inputs that the run did not read stays fresh. Where both put vectors end to
+    end, the head of a task that reads all inputs gets columns of zeros for new ones, and for an
+    input that is gone says what it said of records without it: at first the model answers as
+    the run does.
 
     Args:
         model: the model, its heads fresh.
-        folder: the run folder.
-        tasks: those tasks of the run whose heads go on, as it learned them.
+        old: the run.
+        fusion: how the model joins inputs.
+        tasks: those tasks of the run whose heads go on.
     """
+    folder = old.run.path
     weights, about = load_tensors(folder / MAIN)
     own = [name for name in (about or {}).get("own", []) if name in model.tasks]
-    named = dict(model.named_parameters())
     with torch.no_grad():
-        for name, weight in named.items():
-            if name.startswith("heads."):
-                continue
-            if name not in weights or weights[name].shape != weight.shape:
-                raise RunError(f"{folder} holds no weights that fit {name}: its model is another.")
-            weight.copy_(weights[name])
+        _take_encoders(model, old, weights)
+        if fusion.shape == old.fusion.shape:
+            _take_fusion(model, weights)
         for name in tasks:
-            found = weights
+            found = dict(weights)
             if name in own:
-                found = load_tensors(folder / "snapshots" / f"{name}.safetensors")[0]
-            _continue(model, name, tasks[name], found)
+                found |= load_tensors(folder / "snapshots" / f"{name}.safetensors")[0]
+            _continue(model, name, old, fusion, found)
 
 
-def _continue(model: Model, name: str, old: Task, weights: Mapping[str, Tensor]) -> None:
+def _take_encoders(model: Model, old: Old, weights: Weights) -> None:
+    """Fill the encoders of inputs that both have, whichever input lends a shared one its name."""
+    before = owners(old.inputs)
+    for owner, module in model.encoders.items():
+        mine = (name for name in model.inputs if model.owners[name] == owner)
+        known = next((before[name] for name in mine if name in before), None)
+        for inner, weight in module.named_parameters() if known else ():
+            name = f"encoders.{known}.{inner}"
+            if name not in weights or weights[name].shape != weight.shape:
+                raise RunError(
+                    f"{old.run.path} holds no weights that fit {name}: its model is another."
+                )
+            weight.copy_(weights[name])
+
+
+def _take_fusion(model: Model, weights: Weights) -> None:
+    for name, weight in model.named_parameters():
+        joins = name.startswith(("fusion.", "openings."))
+        if joins and name in weights and weights[name].shape == weight.shape:
+            weight.copy_(weights[name])
+
+
+def _continue(model: Model, name: str, old: Old, fusion: Fusion, weights: Weights) -> None:
     task, prefix = model.tasks[name], f"heads.{name}."
     found = {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
+    before, now = old.parts_read(name), parts_read(task, model.inputs, fusion)
+    if before != now:
+        widths = {part: model.encoding(part).width for part in now}
+        absent = {part: weights[f"fusion.absent.{part}"] for part in before if part not in now}
+        sizes = {p: len(absent[p]) if p in absent else widths[p] for p in before}
+        try:
+            found = heads.regrouped(found, sizes, widths, absent)
+        except ValueError as error:
+            raise RunError(
+                f"`tasks.{name}`: {error}, so it cannot go on over other inputs than in "
+                f"{old.run.path}. Rename the task to start it anew."
+            ) from None
     head: nn.Module = model.heads[name]
-    head.load_state_dict(task.continued_head(old, found))
+    head.load_state_dict(task.continued_head(old.tasks[name], found))

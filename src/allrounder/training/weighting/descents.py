@@ -208,7 +208,8 @@ def _parts(features: Mapping[str, Features]) -> list[Tensor]:
 
 def _cut(found: Features) -> Features:
     """Return the features as leaves of a graph of their own."""
-    return Features(*(part.detach().requires_grad_() for part in _of(found)))
+    pooled, *tokens = (part.detach().requires_grad_() for part in _of(found))
+    return Features(pooled, tokens[0] if tokens else None, found.mask)
 
 
 def _sent(said: Mapping[str, Features], features: Mapping[str, Features]) -> None:
