@@ -99,7 +99,9 @@ def _keep_features(
     if size + SPARE > shutil.disk_usage(cache).free:
         return  # too large to keep: the encoder runs in every epoch instead
     path = cache / _setting(prepared, name).hexdigest()[:32]
-    keys = [key + bytes([mark]) for key, mark in zip(tokens.keys(rows), whole[rows], strict=True)]
+    keys = [
+        key + bytes([int(mark)]) for key, mark in zip(tokens.keys(rows), whole[rows], strict=True)
+    ]
     found, entries = filled(
         path, rows, keys, lambda some: _said(prepared, name, some, whole),
         tokens=bool(whole[rows].any()), progress=progress,
