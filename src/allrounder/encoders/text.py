@@ -36,6 +36,8 @@ class Text(Tuned):
     """One text, or a pair, through any Hugging Face encoder.
 
     Args:
+        tune: `frozen` (run once, features cached), `top:N` (the last N layers learn, the rest is
+            run once), `lora` (Hu et al. 2021), or `full`.
         max_tokens: longer texts are cut; spans tasks read them in overlapping windows.
         pool: how token states become one vector: their `mean`, or the first (`cls`).
         prefix: what the model wants to see before every text, such as `query: `.

@@ -14,8 +14,8 @@ class Tuned(Encoder):
 
     Args:
         model: a folder, `package:NAME/FOLDER` inside an installed package, or a hub name.
-        tune: `frozen` (run once, features cached), `top:N` (the last N layers learn, the rest is
-            run once), `lora` (Hu et al. 2021), or `full`.
+        tune: `frozen` (run once, features cached), `top:N` (the last N layers learn),
+            `lora` (Hu et al. 2021), or `full`.
         dropout: inside the encoder; 0 is faster, and heads have their own.
         layer_decay: each layer learns at this factor of the rate of the layer above.
         unfreeze: epochs after which the next lower layer starts to learn; 0 starts all at once.
