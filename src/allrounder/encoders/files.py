@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,9 +48,9 @@ class Files:
         words = " ".join(word or "" for word in found.to_pylist())
         return hashlib.blake2b(words.encode(), digest_size=16).digest()
 
-    def decoded(self, rows: Sequence[int], decode: Callable[[bytes], T]) -> list[T]:
-        """Return what `decode` makes of the content of some rows, in their order."""
-        return in_order(lambda row: _decoded(self.values[row].as_py(), decode), rows)
+    def decoded(self, rows: Sequence[int], decode: Callable[[int, bytes], T]) -> list[T]:
+        """Return what `decode` makes of some rows and their content, in their order."""
+        return in_order(lambda row: _decoded(self.values[row].as_py(), partial(decode, row)), rows)
 
 
 def in_order(make: Callable[[int], T], rows: Sequence[int]) -> list[T]:

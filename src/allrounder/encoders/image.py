@@ -48,11 +48,7 @@ class Image(Tuned):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_file(self.fields, "picture")
-        if self.augment and self.tune == "frozen":
-            raise ValueError(
-                "has `augment` and `tune: frozen`. A frozen encoder reads every picture once, "
-                "unchanged. Leave one of them out."
-            )
+        at_random(self.augment, self.tune)
         if self.size is not None and self.size < 8:
             raise ValueError(f"has `size: {self.size}`. Expected 8 pixels or more.")
 
@@ -96,7 +92,7 @@ class Image(Tuned):
     def collate(self, tokens: Files, rows: Sequence[int], whole: Sequence[bool]) -> Any:
         """Decode the pictures of some rows."""
         steps = self.preprocessing
-        pixels = tokens.decoded(rows, lambda held: steps(picture(held)))
+        pixels = tokens.decoded(rows, lambda _, held: steps(picture(held)))
         return grids.Grids(vision.stacked(pixels), self.reach)
 
     def module(self) -> "modules.Encoding":
@@ -107,6 +103,15 @@ class Image(Tuned):
         """Copy the configuration and the preprocessing of the model."""
         names = ("preprocessor_config.json", "processor_config.json")
         copy_settings(self.folder, folder, names)
+
+
+def at_random(augment: Any, tune: str) -> None:
+    """Refuse changes at random before an encoder that reads every record once."""
+    if augment and tune == "frozen":
+        raise ValueError(
+            "has `augment` and `tune: frozen`. A frozen encoder reads every record once, "
+            "unchanged. Leave one of them out."
+        )
 
 
 def one_file(fields: list[str] | None, what: str) -> None:

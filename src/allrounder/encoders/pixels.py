@@ -86,7 +86,7 @@ class Pixels(Encoder):
     def collate(self, tokens: Files, rows: Sequence[int], whole: Sequence[bool]) -> Any:
         """Decode the pictures of some rows."""
         steps = self.preprocessing
-        pixels = tokens.decoded(rows, lambda held: steps(picture(held)))
+        pixels = tokens.decoded(rows, lambda _, held: steps(picture(held)))
         return grids.Grids(vision.stacked(pixels), self.reach)
 
     def module(self) -> "modules.Encoding":

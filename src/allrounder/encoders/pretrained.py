@@ -121,7 +121,8 @@ def _layers(network: nn.Module) -> Sequence[nn.Module]:
     """Return the layers from below, or nothing where a network shows no list of them."""
     depths = getattr(network.config, "depths", None)
     wanted = len(depths) if depths else getattr(network.config, "num_hidden_layers", None)
-    for module in network.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+    for name, module in network.named_modules():
+        is_list = isinstance(module, nn.ModuleList) and not name.endswith("conv_layers")
+        if is_list and len(module) == wanted:
             return module
     return []

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from allrounder.encoders.augment import Pictures
 from allrounder.encoders.grids import Grids
+from allrounder.encoders.modules import evaluating
 from allrounder.encoders.pretrained import Pretrained, load
 from allrounder.errors import ProjectError
 
@@ -43,6 +44,13 @@ class Vision(Pretrained):
             self.adapt(encoder.lora_rank)
         steps = encoder.preprocessing
         self.changed = Pictures(encoder.changes, steps.mean, steps.std, steps.scale)
+        if encoder.pool != "mean":
+            self._try(Grids(torch.zeros(1, 3, *steps.shape), encoder.reach))
+
+    def _try(self, batch: Grids) -> None:
+        """Let a model that has no such pooling say so before any work is done."""
+        with torch.no_grad(), evaluating(self):
+            self.stem(batch)
 
     def stem(self, batch: Grids) -> Tensor:
         """Run the whole model: [n, 1 + P, D]."""
