@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from allrounder.encoders.clips import Clips, clips
+from allrounder.encoders.clips import Clips
 from allrounder.encoders.hearing import Hearing, read_hearing
 from allrounder.encoders.image import at_random, one_file
 from allrounder.encoders.locate import copy_settings
@@ -35,8 +35,10 @@ class Audio(Tuned):
     model reads at once is read in windows, whose vectors are averaged.
 
     Args:
-        max_seconds: longer sounds are cut. Whisper's window is cut down to it too: it reads no
-            more silence than that after a short sound.
+        max_seconds: longer sounds are cut.
+        window: seconds that are read at once; by default 30 for Whisper, 20 for models over
+            waveforms. Whisper fills its window with silence, so a shorter one is faster, and no
+            longer quite what it was trained on (docs/inputs.md).
         pool: how frames become one vector: their `mean`, the token before them (`cls`), or what
             the model itself makes of them (`pooler`).
         augment: what training does to sounds at random: `noise`, `shift`, `mask` (SpecAugment;
@@ -44,6 +46,7 @@ class Audio(Tuned):
     """
 
     max_seconds: float = 30.0
+    window: float | None = None
     pool: Literal["mean", "cls", "pooler"] = "mean"
     augment: bool | list[Change] = False
 
@@ -51,7 +54,8 @@ class Audio(Tuned):
         super().__post_init__()
         one_file(self.fields, "sound")
         at_random(self.augment, self.tune)
-        positive(self.max_seconds)
+        positive("max_seconds", self.max_seconds)
+        positive("window", self.window)
 
     @property
     def field(self) -> Field:
@@ -66,7 +70,7 @@ class Audio(Tuned):
     @cached_property
     def hearing(self) -> Hearing:
         """How the model hears."""
-        return read_hearing(self.model, most=self.max_seconds)
+        return read_hearing(self.model, window=self.window)
 
     @property
     def changes(self) -> list[str]:
@@ -80,13 +84,11 @@ class Audio(Tuned):
 
     def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Clips:
         """Measure the sounds; they are decoded when a batch asks for them."""
-        rate = self.hearing.rate
-        most = round(self.max_seconds * rate)
-        return clips(values[0], rate=rate, most=most, tokens=self.hearing.count)
+        return self.hearing.listen(values[0], max_seconds=self.max_seconds)
 
     def length(self, tokens: Clips, whole: np.ndarray) -> np.ndarray:
         """Return how many tokens of each row are read."""
-        return tokens.lengths
+        return self.hearing.lengths(tokens)
 
     def collate(self, tokens: Clips, rows: Sequence[int], whole: Sequence[bool]) -> Any:
         """Decode the sounds of some rows, in windows."""
@@ -101,7 +103,7 @@ class Audio(Tuned):
         copy_settings(self.folder, folder, ("preprocessor_config.json",))
 
 
-def positive(seconds: float) -> None:
-    """Refuse a longest sound without length."""
-    if not seconds > 0:
-        raise ValueError(f"has `max_seconds: {seconds}`. Expected more than 0.")
+def positive(name: str, seconds: float | None) -> None:
+    """Refuse a stretch of time without length."""
+    if seconds is not None and not seconds >= 0.1:
+        raise ValueError(f"has `{name}: {seconds:g}`. Expected 0.1 seconds or more.")

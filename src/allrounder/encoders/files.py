@@ -26,6 +26,7 @@ class Files:
     Args:
         values: one value of a `FileField` per row, null where missing.
         lengths: how many tokens each row has.
+        mark: how files are read; another reading of the same files is other content.
         full: how many it would have, had nothing been cut off; by default as many.
     """
 
@@ -33,10 +34,12 @@ class Files:
         self,
         values: pa.Array | pa.ChunkedArray,
         lengths: np.ndarray,
+        mark: str,
         full: np.ndarray | None = None,
     ) -> None:
         self.values = values
         self.lengths = lengths
+        self.mark = mark
         self.full = lengths if full is None else full
 
     def __len__(self) -> int:
@@ -45,7 +48,7 @@ class Files:
     def digest(self, rows: np.ndarray) -> bytes:
         """Return a hash of the content of some rows: equal content, equal hash."""
         found = pc.struct_field(self.values, "digest").take(pa.array(rows, pa.int64()))
-        words = " ".join(word or "" for word in found.to_pylist())
+        words = " ".join([self.mark, *(word or "" for word in found.to_pylist())])
         return hashlib.blake2b(words.encode(), digest_size=16).digest()
 
     def decoded(self, rows: Sequence[int], decode: Callable[[int, bytes], T]) -> list[T]:

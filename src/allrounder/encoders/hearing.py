@@ -5,17 +5,21 @@ for it, in NumPy.
 """
 
 import json
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from allrounder.encoders.clips import cuts
+from allrounder.encoders.clips import Clips, cuts
+from allrounder.encoders.files import in_order, known
 from allrounder.encoders.locate import read_config
 from allrounder.encoders.mel import kaldi_mel, whisper_mel
+from allrounder.encoders.sounds import seconds
 from allrounder.errors import ProjectError
 
 
@@ -39,9 +43,41 @@ class Hearing(ABC):
     def heard(self, wave: np.ndarray) -> np.ndarray:
         """Return what the model is given for one window: steps come last."""
 
+    def read(self, num_samples: int) -> int:
+        """Return how many tokens the model reads in one window, the padding that it wants too."""
+        return self.tokens(num_samples)
+
+    def windows(self, num_samples: int) -> list[int]:
+        """Return the lengths of the windows in which a sound is read."""
+        return [end - start for start, end in cuts(num_samples, self.reach)]
+
     def count(self, num_samples: int) -> int:
         """Return how many tokens a sound becomes, in as many windows as it takes."""
-        return sum(self.tokens(end - start) for start, end in cuts(num_samples, self.reach))
+        return sum(map(self.tokens, self.windows(num_samples)))
+
+    def listen(self, values: pa.Array | pa.ChunkedArray, *, max_seconds: float) -> Clips:
+        """Return sounds measured by the heads of their files.
+
+        Args:
+            values: one value of a `FileField` per row, null where missing.
+            max_seconds: longer sounds are cut.
+        """
+        rows = np.flatnonzero(known(values)).tolist()
+        lasting = in_order(lambda row: seconds(values[row].as_py()), rows)
+        whole = np.zeros(len(values), np.int64)
+        whole[rows] = [max(1, round(length * self.rate)) for length in lasting]
+        samples = np.minimum(whole, round(max_seconds * self.rate))
+        mark = f"{self!r} {max_seconds}"
+        return Clips(values, samples, self._each(self.count, samples), mark,
+                     self._each(self.count, whole))  # fmt: skip
+
+    def lengths(self, clips: Clips) -> np.ndarray:
+        """Return how many tokens of each sound the model reads."""
+        return self._each(lambda count: sum(map(self.read, self.windows(count))), clips.samples)
+
+    @staticmethod
+    def _each(count: Callable[[int], int], samples: np.ndarray) -> np.ndarray:
+        return np.array([count(one) if one else 0 for one in samples.tolist()], np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +111,14 @@ class Waves(Hearing):
             found = (found - kernel) // stride + 1
         return found
 
+    def read(self, num_samples: int) -> int:
+        """Return the frames of a window with its padding."""
+        return self.tokens(self._padded(num_samples))
+
+    def _padded(self, num_samples: int) -> int:
+        step = 1 if self.masks else self.rate // 2
+        return -(-max(num_samples, self.least) // step) * step
+
     def heard(self, wave: np.ndarray) -> np.ndarray:
         """Return the waveform, padded with silence.
 
@@ -83,9 +127,7 @@ class Waves(Hearing):
         """
         if self.normal:
             wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
-        step = 1 if self.masks else self.rate // 2
-        size = -(-max(len(wave), self.least) // step) * step
-        return np.pad(wave, (0, size - len(wave))).astype(np.float32)
+        return np.pad(wave, (0, self._padded(len(wave)) - len(wave))).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +147,10 @@ class Mels(Hearing):
     def tokens(self, num_samples: int) -> int:
         """Return the frames in which there is sound."""
         return max(1, -(-num_samples // (2 * self.hop)))
+
+    def read(self, num_samples: int) -> int:
+        """Return the frames of the whole window."""
+        return self.reach // (2 * self.hop)
 
     def heard(self, wave: np.ndarray) -> np.ndarray:
         """Return the spectrogram: [M, N]."""
@@ -143,24 +189,29 @@ class Kaldi(Hearing):
         return ((found - self.mean) / (2 * self.std)).T.astype(np.float32)
 
 
-def read_hearing(folder: str, *, most: float) -> Hearing:
+def read_hearing(folder: str, *, window: float | None) -> Hearing:
     """Return how the model in a folder hears.
 
     Args:
         folder: the folder of the model.
-        most: seconds that are ever read of one sound.
+        window: seconds that are read at once, if other than what the model is made for.
 
     Raises:
-        ProjectError: the model is of no family known here.
+        ProjectError: the model is of no family known here, or cannot read such a window.
     """
     config, said = read_config(folder), _said(Path(folder))
     rate = said.get("sampling_rate", 16_000)
     if config.get("model_type") == "whisper":
-        return _mels(config, said, rate, most)
+        return _mels(config, said, rate, window)
     if config.get("model_type") == "audio-spectrogram-transformer":
+        if window is not None:
+            raise ProjectError(
+                f"`window: {window:g}`: the model in {folder} reads spectrograms of one length. "
+                "Leave it out."
+            )
         return _kaldi(config, said, rate)
     if "conv_kernel" in config and "conv_stride" in config:
-        return _waves(config, said, rate)
+        return _waves(config, said, rate, window or LONGEST)
     raise ProjectError(
         f"{folder} holds a model of type {config.get('model_type')!r}, which hears nothing known "
         "here. Known: whisper, audio-spectrogram-transformer, and models over waveforms such as "
@@ -177,10 +228,10 @@ LONGEST = 20
 """Seconds that a model over waveforms reads at once: its attention grows with their square."""
 
 
-def _waves(config: Mapping[str, Any], said: Mapping[str, Any], rate: int) -> Waves:
+def _waves(config: Mapping[str, Any], said: Mapping[str, Any], rate: int, window: float) -> Waves:
     return Waves(
         rate=rate,
-        reach=LONGEST * rate,
+        reach=round(window * rate),
         kernels=config["conv_kernel"],
         strides=config["conv_stride"],
         normal=said.get("do_normalize", True),
@@ -188,13 +239,15 @@ def _waves(config: Mapping[str, Any], said: Mapping[str, Any], rate: int) -> Wav
     )
 
 
-def _mels(config: Mapping[str, Any], said: Mapping[str, Any], rate: int, most: float) -> Mels:
+def _mels(
+    config: Mapping[str, Any], said: Mapping[str, Any], rate: int, window: float | None
+) -> Mels:
     hop = said.get("hop_length", 160)
-    second = rate // hop * hop
-    whole = config.get("max_source_positions", 1500) * 2 * hop
+    whole = config.get("max_source_positions", 1500)
+    positions = whole if window is None else min(whole, math.ceil(window * rate / (2 * hop)))
     return Mels(
         rate=rate,
-        reach=min(whole, max(1, -int(-most // 1)) * second),
+        reach=positions * 2 * hop,
         num_mels=config.get("num_mel_bins", 80),
         hop=hop,
         size=said.get("n_fft", 400),

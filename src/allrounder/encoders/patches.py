@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from allrounder.encoders.pixels import Pixels
 
 
-def halvings(channels: int, width: int) -> nn.Sequential:
-    """Return the convolutions: [n, C, H, W] → [n, D, H/8, W/8].
+def halvings(
+    channels: int, width: int, convolution: type[nn.Conv1d | nn.Conv2d] = nn.Conv2d
+) -> nn.Sequential:
+    """Return the convolutions: [n, C, H, W] → [n, D, H/8, W/8], or one side less.
 
     Every position is normalized by itself, so that an answer does not depend on its batch or on
     what stands elsewhere in the grid.
@@ -26,7 +28,7 @@ def halvings(channels: int, width: int) -> nn.Sequential:
     sizes = [channels, max(8, width // 4), max(8, width // 2), width]
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
-        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), PerPlace(after), nn.GELU()]
+        layers += [convolution(before, after, 3, stride=2, padding=1), PerPlace(after), nn.GELU()]
     return nn.Sequential(*layers)
 
 
@@ -34,7 +36,7 @@ class PerPlace(nn.LayerNorm):
     """Layer norm over the channels of each place."""
 
     def forward(self, grid: Tensor) -> Tensor:
-        """Normalize [n, C, H, W]."""
+        """Normalize [n, C, …]."""
         return super().forward(grid.movedim(1, -1)).movedim(-1, 1)
 
 

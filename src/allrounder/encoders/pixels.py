@@ -77,7 +77,8 @@ class Pixels(Encoder):
 
     def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Files:
         """Return the pictures; they are decoded when a batch asks for them."""
-        return Files(values[0], np.where(known(values[0]), self.reach, 0))
+        lengths = np.where(known(values[0]), self.reach, 0)
+        return Files(values[0], lengths, repr(self.preprocessing))
 
     def length(self, tokens: Files, whole: np.ndarray) -> np.ndarray:
         """Return how many patches of each row are read."""

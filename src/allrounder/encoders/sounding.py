@@ -20,20 +20,22 @@ class Windows:
 
     `values` holds what the model is given, [S, N] waveforms or [S, M, N] spectrograms; of N steps
     `sizes` [S] are no padding. `owner` [S] says whose window each is, `frames` [S] its tokens,
-    `lengths` [n] those of each sound, and `stitch` where they are found.
+    `read` [S] those that the model reads with its padding, `lengths` [n] the tokens of each sound,
+    and `stitch` where they are found.
     """
 
     values: Tensor
     sizes: Tensor
     owner: Tensor
     frames: Tensor
+    read: Tensor
     lengths: Tensor
     stitch: Stitch
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of all sounds."""
-        return int(self.frames.sum())
+        """Tokens that the model reads."""
+        return int(self.read.sum())
 
     def to(self, device: Any) -> "Windows":
         """Return the batch on another device."""
@@ -61,13 +63,14 @@ def windowed(clips: Clips, rows: Sequence[int], hearing: Hearing) -> Windows:
 
     found = clips.decoded(rows, heard)
     parts = [window for windows in found for window in windows]
-    frames = [[hearing.tokens(b - a) for a, b in cuts(int(clips.samples[row]), hearing.reach)]
-              for row in rows]  # fmt: skip
+    sizes = [hearing.windows(int(clips.samples[row])) for row in rows]
+    frames = [list(map(hearing.tokens, windows)) for windows in sizes]
     return Windows(
         values=_padded(parts),
         sizes=torch.tensor([part.shape[-1] for part in parts]),
         owner=torch.tensor([at for at, windows in enumerate(found) for _ in windows]),
         frames=torch.tensor([count for counts in frames for count in counts]),
+        read=torch.tensor([hearing.read(size) for windows in sizes for size in windows]),
         lengths=torch.tensor([sum(counts) for counts in frames]),
         stitch=_stitch(frames),
     )
