@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import transformers
 
+from allrounder.encoders.pretrained import quiet
+
 VISION = {
     "hidden_size": 16,
     "num_hidden_layers": 3,
@@ -107,12 +109,13 @@ def save_tiny_model(folder: Path, name: str) -> str:
     """Write a random model of an architecture of MODELS; return its folder."""
     config, preprocessing = MODELS[name]
     torch.manual_seed(11)
-    network = transformers.AutoModel.from_config(config())
-    with torch.no_grad():
-        for weight in network.parameters():
-            if weight.ndim > 1:
-                weight.normal_(0, 0.2)
-    network.save_pretrained(folder)
+    with quiet():
+        network = transformers.AutoModel.from_config(config())
+        with torch.no_grad():
+            for weight in network.parameters():
+                if weight.ndim > 1:
+                    weight.normal_(0, 0.2)
+        network.save_pretrained(folder)
     words = json.dumps(preprocessing)
     (folder / "preprocessor_config.json").write_text(words, encoding="utf-8")
     return str(folder)
