@@ -1,35 +1,42 @@
-"""Log-mel spectrograms in NumPy, as the feature extractors of Whisper and AST compute them.
-
-The banks of filters come from transformers.audio_utils, which needs nothing but NumPy.
-"""
+"""Log-mel spectrograms in NumPy, as the feature extractors of Whisper and AST compute them."""
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from allrounder.lazy import lazy
-
-if TYPE_CHECKING:
-    from transformers import audio_utils
-else:
-    audio_utils = lazy("transformers.audio_utils")
+Scale = Literal["slaney", "kaldi"]
 
 
 @lru_cache(maxsize=16)
-def filters(
-    num_mels: int, num_bins: int, rate: int, kind: Literal["slaney", "kaldi"]
-) -> np.ndarray:
-    """Return the weight of each frequency in each band: [num_bins, num_mels]."""
-    own = (
-        {"min_frequency": 0.0, "max_frequency": min(8000.0, rate / 2), "norm": "slaney"}
-        if kind == "slaney"
-        else {"min_frequency": 20, "max_frequency": rate // 2, "triangularize_in_mel_space": True}
-    )
-    return audio_utils.mel_filter_bank(
-        num_frequency_bins=num_bins, num_mel_filters=num_mels, sampling_rate=rate,
-        mel_scale=kind, **own,
-    )  # fmt: skip
+def filters(num_mels: int, num_bins: int, rate: int, scale: Scale) -> np.ndarray:
+    """Return the weight of each frequency in each band, triangles: [num_bins, num_mels].
+
+    Slaney's (1998) are drawn over hertz, up to 8 kHz, and have equal areas. Kaldi's are drawn over
+    mels, from 20 Hz up, and have equal heights.
+    """
+    hertz = np.linspace(0, rate / 2, num_bins)
+    if scale == "kaldi":
+        ends = np.log1p(np.array([20, rate / 2]) / 700)
+        return _triangles(np.log1p(hertz / 700), np.linspace(*ends, num_mels + 2))
+    edges = _slaney_hertz(np.linspace(0, _slaney_mels(min(8000.0, rate / 2)), num_mels + 2))
+    return _triangles(hertz, edges) * (2.0 / (edges[2:] - edges[:-2]))
+
+
+def _triangles(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return how high each point lies under each triangle over three edges in a row."""
+    left, middle, right = edges[:-2], edges[1:-1], edges[2:]
+    up = (points[:, None] - left) / (middle - left)
+    down = (right - points[:, None]) / (right - middle)
+    return np.maximum(0, np.minimum(up, down))
+
+
+def _slaney_mels(hertz: float) -> float:
+    return 3 * hertz / 200 if hertz < 1000 else 15 + np.log(hertz / 1000) * 27 / np.log(6.4)
+
+
+def _slaney_hertz(mels: np.ndarray) -> np.ndarray:
+    return np.where(mels < 15, 200 * mels / 3, 1000 * np.exp((mels - 15) * np.log(6.4) / 27))
 
 
 def frames(wave: np.ndarray, size: int, hop: int) -> np.ndarray:

@@ -23,6 +23,9 @@ MOST_PIXELS = 64_000_000
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError)
 """What Pillow raises at files that are cut short or damaged."""
 
+CLEAR = {"RGBA", "RGBa", "LA", "La", "PA"}
+"""The modes in which pixels may be transparent."""
+
 WHITE_DOT = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550"
     "000000a49444154789c63f80f0001010100b138f6140000000049454e44ae426082"
@@ -71,10 +74,8 @@ def _opened(held: bytes) -> Any:
             found = image.open(BytesIO(held))
     except image.DecompressionBombError as error:
         raise ValueError(_too_large(int(re.findall(r"\d+", str(error))[0]))) from None
-    except image.UnidentifiedImageError:
+    except BROKEN:  # UnidentifiedImageError is an OSError
         raise ValueError(f"expected a picture, found {what_it_is(held, 'picture')}.") from None
-    except BROKEN as error:
-        raise ValueError(f"expected a picture, found a damaged one ({error}).") from None
     if found.width * found.height > MOST_PIXELS:
         raise ValueError(_too_large(found.width * found.height))
     return found
@@ -90,7 +91,7 @@ def _load(found: Any) -> None:
         found.load()
     except BROKEN:
         raise ValueError(
-            f"expected a picture, found a {found.format} file that is cut short or damaged."
+            f"expected a picture, found a {found.format} picture that is cut short or damaged."
         ) from None
 
 
@@ -105,13 +106,13 @@ def _rgb(found: Any, form: str) -> Any:
     try:
         if found.mode in {"F", "I"} or found.mode.startswith("I;16"):
             return _eight_bits(found)
-        if "A" in found.getbands() or "a" in found.getbands() or "transparency" in found.info:
+        if found.mode in CLEAR or "transparency" in found.info:
             return _on_white(found.convert("RGBA"))
         return found.convert("RGB")
     except BROKEN:
         raise ValueError(
-            f"expected a picture, found a {form} file in the colours {found.mode}, which have no "
-            "red, green and blue."
+            f"expected a picture, found a {form} picture in {found.mode}, which has no red, green "
+            "and blue."
         ) from None
 
 

@@ -61,7 +61,7 @@ def _blocks(file: Any) -> Any:
         yield from file.blocks(1 << 16, dtype="float32", always_2d=True)
     except _soundfile().LibsndfileError:
         raise ValueError(
-            f"expected a sound, found a {file.format} file that is cut short or damaged."
+            f"expected a sound, found a {file.format} sound that is cut short or damaged."
         ) from None
 
 
