@@ -140,12 +140,6 @@ def test_every_common_format_is_read(form):
 def test_every_colour_becomes_red_green_and_blue(image, form, left, right):
     held = saved(image, form)
     check_picture(held)
-        assert str(caught.value) == (
-            "expected a picture, found a TIFF file in the colours LAB, which have no red, green "
-            "and blue."
-        )
-        return
-    check_picture(held)
     found = picture(held)
     assert found.mode == "RGB"
     assert near(found.getpixel((4, 10)), left, 6)

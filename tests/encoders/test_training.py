@@ -1,0 +1,97 @@
+"""Inputs of every kind in one project: trained from a file, kept in a run, read back."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from models import tone
+
+from allrounder import Project
+from allrounder.encoders import ENCODERS
+from allrounder.records import Records
+
+sys.path.insert(0, str(Path(__file__).parent))
+from custom import MeanColour, colour
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(Records, "shown"), reason="reports cannot show values that are no texts yet"
+)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of 60 records: the label is in the picture, the sound, the number, the place."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for at in range(60):
+        odd = at % 2
+        (tmp_path / f"{at}.png").write_bytes(colour(200 * odd, at, 0))
+        (tmp_path / f"{at}.wav").write_bytes(tone(1 + 6 * odd, 0.2 + at / 1000))
+        rows.append({"photo": f"{at}.png", "call": f"{at}.wav", "price": odd + rng.normal(0, 0.1),
+                     "weight": None if at % 5 else 1.0, "place": f"p{odd}{at % 3}",
+                     "it": ["no", "yes"][odd]})  # fmt: skip
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "rows.jsonl").write_text(lines, encoding="utf-8")
+
+    def write(**inputs):
+        sections = {
+            "sources": [{"path": "rows.jsonl", "split": SPLIT}],
+            "inputs": inputs,
+            "tasks": {"it": {"kind": "multiclass"}},
+            "training": {"epochs": 8, "batch_records": 8, "head_lr": 0.02, "precision": "fp32"},
+        }  # fmt: skip
+        (tmp_path / "it.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
+        return Project.load(tmp_path / "it.yaml")
+
+    return write
+
+
+SPLIT = {"by": "ratio", "test": 0.3, "validation": 0.2}
+INPUTS = {
+    "photo": {"kind": "pixels", "width": 16},
+    "call": {"kind": "spectrum", "width": 16, "num_mels": 20},
+    "price": {"kind": "number", "width": 8, "fields": ["price", "weight"]},
+    "place": {"kind": "category", "width": 8},
+}
+
+
+@pytest.mark.parametrize("name", sorted(INPUTS))
+def test_each_light_input_learns_what_its_column_says(project, name, tmp_path):
+    report = project(**{name: INPUTS[name]}).train()
+    assert report.tasks["it"].deciding.after.value > 0.9
+    kept = yaml.safe_load((tmp_path / "runs/1/project.yaml").read_text(encoding="utf-8"))
+    for key in ENCODERS.find(INPUTS[name]["kind"], at="it").learned:
+        assert kept["inputs"][name][key]
+
+
+def test_all_inputs_learn_together_and_a_run_is_read_back(project, tmp_path):
+    project(**INPUTS).train()
+    again = Project.load(tmp_path / "runs/1")
+    assert again.evaluate().tasks["it"].deciding.after.value > 0.9
+
+
+def test_an_encoder_of_ones_own_is_named_by_its_place(project, tmp_path):
+    kind = f"{MeanColour.__module__}:MeanColour"
+    report = project(photo={"kind": kind}).train()
+    assert report.tasks["it"].deciding.after.value > 0.9
+    assert Project.load(tmp_path / "runs/1").evaluate().tasks["it"].deciding.after.value > 0.9
+
+
+@pytest.mark.parametrize("tune", ["frozen", "top:1", "full"])
+@pytest.mark.parametrize(
+    ("name", "kind", "model"), [("photo", "image", "vit"), ("call", "audio", "wav2vec2")]
+)
+def test_pretrained_inputs_train_and_are_read_back(
+    project, models, tmp_path, name, kind, model, tune
+):
+    spec = {"kind": kind, "model": models(model), "tune": tune}
+    if tune != "frozen":
+        spec["augment"] = True
+    trained = project(**{name: spec}).train()
+    again = Project.load(tmp_path / "runs/1").evaluate()
+    assert again.tasks["it"].deciding.after.value == pytest.approx(
+        trained.tasks["it"].deciding.after.value
+    )
