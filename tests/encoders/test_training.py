@@ -30,18 +30,18 @@ def project(tmp_path):
         odd = at % 2
         (tmp_path / f"{at}.png").write_bytes(colour(200 * odd, at, 0))
         (tmp_path / f"{at}.wav").write_bytes(tone(1 + 6 * odd, 0.2 + at / 1000))
-        rows.append({"photo": f"{at}.png", "call": f"{at}.wav", "price": odd + rng.normal(0, 0.1),
+        rows.append({"row": at, "photo": f"{at}.png", "call": f"{at}.wav", "price": odd + rng.normal(0, 0.1),
                      "weight": None if at % 5 else 1.0, "place": f"p{odd}{at % 3}",
                      "it": ["no", "yes"][odd]})  # fmt: skip
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "rows.jsonl").write_text(lines, encoding="utf-8")
 
-    def write(**inputs):
+    def write(precision="fp32", **inputs):
         sections = {
-            "sources": [{"path": "rows.jsonl", "split": SPLIT}],
+            "sources": [{"path": "rows.jsonl", "id": "row", "split": SPLIT}],
             "inputs": inputs,
             "tasks": {"it": {"kind": "multiclass"}},
-            "training": {"epochs": 8, "batch_records": 8, "head_lr": 0.02, "precision": "fp32"},
+            "training": {"epochs": 8, "batch_records": 8, "head_lr": 0.02, "precision": precision},
         }  # fmt: skip
         (tmp_path / "it.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
         return Project.load(tmp_path / "it.yaml")
@@ -59,8 +59,9 @@ INPUTS = {
 
 
 @pytest.mark.parametrize("name", sorted(INPUTS))
-def test_each_light_input_learns_what_its_column_says(project, name, tmp_path):
-    report = project(**{name: INPUTS[name]}).train()
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_each_light_input_learns_what_its_column_says(project, name, precision, tmp_path):
+    report = project(precision, **{name: INPUTS[name]}).train()
     assert report.tasks["it"].deciding.after.value > 0.9
     kept = yaml.safe_load((tmp_path / "runs/1/project.yaml").read_text(encoding="utf-8"))
     for key in ENCODERS.find(INPUTS[name]["kind"], at="it").learned:
@@ -76,8 +77,8 @@ def test_all_inputs_learn_together_and_a_run_is_read_back(project, tmp_path):
 def test_an_encoder_of_ones_own_is_named_by_its_place(project, tmp_path):
     kind = f"{MeanColour.__module__}:MeanColour"
     report = project(photo={"kind": kind}).train()
-    assert report.tasks["it"].deciding.after.value > 0.9
-    assert Project.load(tmp_path / "runs/1").evaluate().tasks["it"].deciding.after.value > 0.9
+    assert report.tasks["it"].deciding.after.value > 0.8
+    assert Project.load(tmp_path / "runs/1").evaluate().tasks["it"].deciding.after.value > 0.8
 
 
 @pytest.mark.parametrize("tune", ["frozen", "top:1", "full"])
@@ -90,7 +91,7 @@ def test_pretrained_inputs_train_and_are_read_back(
     spec = {"kind": kind, "model": models(model), "tune": tune}
     if tune != "frozen":
         spec["augment"] = True
-    trained = project(**{name: spec}).train()
+    trained = project("bf16", **{name: spec}).train()
     again = Project.load(tmp_path / "runs/1").evaluate()
     assert again.tasks["it"].deciding.after.value == pytest.approx(
         trained.tasks["it"].deciding.after.value
