@@ -30,9 +30,17 @@ def project(tmp_path):
         odd = at % 2
         (tmp_path / f"{at}.png").write_bytes(colour(200 * odd, at, 0))
         (tmp_path / f"{at}.wav").write_bytes(tone(1 + 6 * odd, 0.2 + at / 1000))
-        rows.append({"row": at, "photo": f"{at}.png", "call": f"{at}.wav", "price": odd + rng.normal(0, 0.1),
-                     "weight": None if at % 5 else 1.0, "place": f"p{odd}{at % 3}",
-                     "it": ["no", "yes"][odd]})  # fmt: skip
+        rows.append(
+            {
+                "row": at,
+                "photo": f"{at}.png",
+                "call": f"{at}.wav",
+                "price": odd + rng.normal(0, 0.1),
+                "weight": None if at % 5 else 1.0,
+                "place": f"p{odd}{at % 3}",
+                "it": ["no", "yes"][odd],
+            }
+        )
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "rows.jsonl").write_text(lines, encoding="utf-8")
 
