@@ -49,14 +49,15 @@ def project(tmp_path):
             "sources": [{"path": "rows.jsonl", "id": "row", "split": SPLIT}],
             "inputs": inputs,
             "tasks": {"it": {"kind": "multiclass"}},
-            "training": {"epochs": 12, "patience": 12, "batch_records": 8, "head_lr": 0.03, "precision": precision},
-        }  # fmt: skip
+            "training": {**TRAINING, "precision": precision},
+        }
         (tmp_path / "it.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
         return Project.load(tmp_path / "it.yaml")
 
     return write
 
 
+TRAINING = {"epochs": 12, "patience": 12, "batch_records": 8, "head_lr": 0.03}
 SPLIT = {"by": "ratio", "test": 0.3, "validation": 0.2}
 INPUTS = {
     "photo": {"kind": "pixels", "width": 16},

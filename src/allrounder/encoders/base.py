@@ -27,7 +27,7 @@ class Encoder(Kind, ABC):
     Everything down to `prepare` works without torch.
 
     Args:
-        fields: the columns that the input reads, one or a pair; by default the input's own name.
+        fields: the columns that the input reads; by default the input's own name.
     """
 
     learned: ClassVar[tuple[str, ...]] = ()

@@ -36,6 +36,7 @@ class Text(Tuned):
     """One text, or a pair, through any Hugging Face encoder.
 
     Args:
+        fields: the columns that the input reads, one or a pair; by default the input's own name.
         tune: `frozen` (run once, features cached), `top:N` (the last N layers learn, the rest is
             run once), `lora` (Hu et al. 2021), or `full`.
         max_tokens: longer texts are cut; spans tasks read them in overlapping windows.
