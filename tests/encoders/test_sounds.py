@@ -52,12 +52,13 @@ def test_what_is_no_sound_is_refused_in_words(held, words):
     assert str(caught.value) == words
 
 
-def test_without_soundfile_the_command_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "soundfile", None)
+@pytest.mark.parametrize("name", ["soundfile", "soxr"])
+def test_without_its_libraries_the_command_is_named(monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtra) as caught:
         check_sound(CLICK)
     assert str(caught.value) == (
-        "Inputs of kind `audio` need soundfile. Try: pip install 'allrounder[audio]'"
+        f"Inputs of kind `audio` need {name}. Try: pip install 'allrounder[audio]'"
     )
 
 

@@ -1,6 +1,7 @@
 """Inputs of every kind in one project: trained from a file, kept in a run, read back."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -106,3 +107,30 @@ def test_pretrained_inputs_train_and_are_read_back(
     again = Project.load(tmp_path / "runs/1").evaluate().tasks["it"].deciding.after
     if precision == "fp32":  # a run that is read back answers in fp32
         assert again.value == pytest.approx(trained.value)
+
+
+def test_the_report_counts_sounds_that_were_cut(project, models):
+    call = {"kind": "audio", "model": models("whisper"), "tune": "frozen"}
+    report = project(call={**call, "max_seconds": 0.25, "window": 0.5}).train()
+    (note,) = [note for note in report.notes if "call" in note]
+    assert note == (
+        "45 of 100 files of call are longer than 13 tokens: only their beginning was read."
+    )
+
+
+HEAVY = ("torch", "transformers")
+
+
+def test_a_check_of_pictures_and_sounds_never_waits_for_heavy_libraries(project, models, tmp_path):
+    light = {f"{name}2": {"fields": [name], **spec} for name, spec in INPUTS.items()}
+    photo = {"kind": "image", "model": models("vit")}
+    project(photo=photo, call={"kind": "audio", "model": models("whisper")}, **light)
+    code = (
+        "import sys\nfrom allrounder import cli\n"
+        "assert cli.main(['check', sys.argv[1]]) == 0\n"
+        f"assert not [name for name in {HEAVY!r} if name in sys.modules]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "it.yaml")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

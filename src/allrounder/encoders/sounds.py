@@ -24,12 +24,17 @@ def _soundfile() -> Any:
     return extra("soundfile", name="audio", package="soundfile")
 
 
+def _soxr() -> Any:
+    return extra("soxr", name="audio", package="soxr")
+
+
 def check_sound(held: bytes) -> None:
     """Read a file to its end.
 
     Raises:
         ValueError: what it holds is no sound, or none that can be heard.
     """
+    _soxr()  # missing, it is better missed now than in the middle of a training
     with _opened(held) as file:
         if not SLOWEST <= file.samplerate <= FASTEST:
             raise ValueError(
@@ -88,7 +93,7 @@ def sound(held: bytes, *, rate: int, num_samples: int) -> np.ndarray:
         waves, theirs = file.read(wanted, dtype="float32", always_2d=True), file.samplerate
     wave = np.ascontiguousarray(waves.mean(1))
     if theirs != rate:
-        wave = extra("soxr", name="audio", package="soxr").resample(wave, theirs, rate)
+        wave = _soxr().resample(wave, theirs, rate)
     found = np.zeros(num_samples, np.float32)
     found[: len(wave)] = wave[:num_samples]
     return found

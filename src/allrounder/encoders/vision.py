@@ -35,22 +35,16 @@ class Vision(Pretrained):
         self.network = getattr(self.network, "vision_model", self.network)
         if encoder.pool != "pooler":
             _drop_pooler(self.network)
-        self.width = _width(self.network.config)
-        self.resizes = (
-            "interpolate_pos_encoding" in inspect.signature(self.network.forward).parameters
-        )
+        self.resizes = "interpolate_pos_encoding" in _keywords(self.network)
+        steps = encoder.preprocessing
+        self.changed = Pictures(encoder.changes, steps.mean, steps.std, steps.scale)
+        blank = Grids(torch.zeros(1, 3, *steps.shape), encoder.reach)
+        with torch.no_grad(), evaluating(self):
+            # A model that cannot be pooled so, or makes other patches, says it here.
+            self.width = self.stem(blank).shape[-1]
         self.freeze(encoder.num_top)
         if encoder.tune == "lora":
             self.adapt(encoder.lora_rank)
-        steps = encoder.preprocessing
-        self.changed = Pictures(encoder.changes, steps.mean, steps.std, steps.scale)
-        if encoder.pool != "mean":
-            self._try(Grids(torch.zeros(1, 3, *steps.shape), encoder.reach))
-
-    def _try(self, batch: Grids) -> None:
-        """Let a model that has no such pooling say so before any work is done."""
-        with torch.no_grad(), evaluating(self):
-            self.stem(batch)
 
     def stem(self, batch: Grids) -> Tensor:
         """Run the whole model: [n, 1 + P, D]."""
@@ -110,9 +104,8 @@ def _parameters(module: torch.nn.Module) -> bool:
     return any(True for _ in module.parameters())
 
 
-def _width(config: Any) -> int:
-    sizes = getattr(config, "hidden_sizes", None)
-    return sizes[-1] if sizes else config.hidden_size
+def _keywords(network: Any) -> Any:
+    return inspect.signature(network.forward).parameters
 
 
 def stacked(pixels: list[np.ndarray]) -> Tensor:
