@@ -114,7 +114,7 @@ def test_the_report_counts_sounds_that_were_cut(project, models):
     report = project(call={**call, "max_seconds": 0.25, "window": 0.5}).train()
     (note,) = [note for note in report.notes if "call" in note]
     assert note == (
-        "45 of 100 files of call are longer than 13 tokens: only their beginning was read."
+        "39 of 100 sounds of call are longer than 13 tokens: only their beginning was read."
     )
 
 

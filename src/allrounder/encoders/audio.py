@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +44,8 @@ class Audio(Tuned):
         augment: what training does to sounds at random: `noise`, `shift`, `mask` (SpecAugment;
             Park et al. 2019), or `true` for all three. Answers are never given on changed sounds.
     """
+
+    values: ClassVar[str] = "sounds"
 
     max_seconds: float = 30.0
     window: float | None = None

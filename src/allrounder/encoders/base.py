@@ -32,6 +32,8 @@ class Encoder(Kind, ABC):
 
     learned: ClassVar[tuple[str, ...]] = ()
     """The settings that `learn` fills in where the project file leaves them out."""
+    values: ClassVar[str] = "texts"
+    """What its values are called in sentences."""
 
     fields: list[str] | None = None
 

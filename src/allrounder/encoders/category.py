@@ -39,6 +39,7 @@ class Category(Encoder):
     """
 
     learned: ClassVar[tuple[str, ...]] = ("labels",)
+    values: ClassVar[str] = "labels"
 
     width: int = 32
     max_labels: int = 1000

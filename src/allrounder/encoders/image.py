@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +40,8 @@ class Image(Tuned):
         augment: what training does to pictures at random: `crop`, `flip`, `colour`, or `true` for
             all three. Answers are never given on changed pictures.
     """
+
+    values: ClassVar[str] = "pictures"
 
     pool: Literal["mean", "cls", "pooler"] = "mean"
     size: int | None = None

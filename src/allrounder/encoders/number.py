@@ -39,6 +39,7 @@ class Number(Encoder):
     """
 
     learned: ClassVar[tuple[str, ...]] = ("bins",)
+    values: ClassVar[str] = "numbers"
 
     width: int = 32
     num_bins: int = 16

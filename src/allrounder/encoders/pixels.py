@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +38,8 @@ class Pixels(Encoder):
         augment: what training does to pictures at random: `crop`, `flip`, `colour`, or `true` for
             all three.
     """
+
+    values: ClassVar[str] = "pictures"
 
     size: Literal[32, 64] = 32
     width: int = 64

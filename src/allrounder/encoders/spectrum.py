@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,8 @@ class Spectrum(Encoder):
         augment: what training does to sounds at random: `noise`, `shift`, `mask`, or `true` for
             all three.
     """
+
+    values: ClassVar[str] = "sounds"
 
     width: int = 64
     num_mels: int = 64

@@ -13,7 +13,6 @@ from allrounder.evaluation import Report, TaskReport, write_report
 from allrounder.evaluation.assess import Known, Passes, Said, assess, calibrate
 from allrounder.kinds import dump
 from allrounder.model import Model, Prepared, save_model
-from allrounder.records import TextField
 from allrounder.runs import environment, write_json, write_yaml
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
@@ -23,10 +22,6 @@ from allrounder.training.job import Job, fill, kept_chance
 from allrounder.training.keeping import SOUP, Keeper
 from allrounder.training.probe import probe
 from allrounder.training.twins import Comparison, compare, tell_of, visits
-
-SEEN = "tasks that read the whole record saw their beginning, spans tasks read them in windows."
-HEARD = "only their beginning was read."
-"""What became of values that are longer than their encoder reads at once."""
 
 
 def fit(
@@ -83,6 +78,11 @@ def _completed(project: Mapping[str, Any], job: Job) -> dict[str, Any]:
     return {**project, "inputs": inputs, "tasks": dump(job.tasks)}
 
 
+SEEN = "tasks that read the whole record saw their beginning, spans tasks read them in windows."
+HEARD = "only their beginning was read."
+"""What became of values that are longer than their encoder reads at once."""
+
+
 def _notes(prepared: Prepared) -> list[str]:
     """Say which inputs have values longer than their encoder reads at once."""
     notes = []
@@ -90,10 +90,10 @@ def _notes(prepared: Prepared) -> list[str]:
         full = prepared.tokens[name].full
         long = int((full > encoder.reach).sum())
         if long:
-            is_text = isinstance(encoder.field, TextField)
+            tail = SEEN if encoder.values == "texts" else HEARD
             notes.append(
-                f"{long:,} of {int((full > 0).sum()):,} {'texts' if is_text else 'files'} of "
-                f"{name} are longer than {encoder.reach} tokens: {SEEN if is_text else HEARD}"
+                f"{long:,} of {int((full > 0).sum()):,} {encoder.values} of {name} are longer than "
+                f"{encoder.reach} tokens: {tail}"
             )
     return notes
 
