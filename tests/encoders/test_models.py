@@ -174,3 +174,18 @@ def test_settings_that_mean_nothing_are_refused(kind, fields, words):
     with pytest.raises(ValueError) as caught:
         kind(model="m", **fields)
     assert str(caught.value) == words
+
+
+def test_a_model_that_reads_no_pictures_is_refused(models):
+    encoder = Image(model=models("hubert"), fields=["it"])
+    with pytest.raises(ProjectError) as caught:
+        encoder.module()
+    assert str(caught.value) == (
+        f"{models('hubert')} holds a HubertModel, which reads no pictures. Expected a vision "
+        "model, such as ViT, DINOv2, ConvNeXt, CLIP or SigLIP."
+    )
+
+
+def test_a_model_that_hears_nothing_is_refused_before_any_work(models, tmp_path):
+    with pytest.raises(ProjectError, match="holds a model of type 'vit', which hears nothing"):
+        Audio(model=models("vit"), fields=["it"]).at(tmp_path)

@@ -48,6 +48,8 @@ PNG = drawing(1, 200, 200)
         (b"%PDF-1.7 ...", "expected a picture, found a PDF."),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>",
          "expected a picture, found an SVG drawing, which has no pixels."),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+         "expected a picture, found text that begins with '%!PS-Adobe-3.0 EPSF-3.0'."),
         (tone(0, 0.01), "expected a picture, found a WAV sound."),
         (b"\x00\x01\x02\xff" * 9, "expected a picture, found 36 bytes of no known format."),
         (JPEG[: len(JPEG) // 2],
@@ -175,6 +177,7 @@ def test_a_picture_is_turned_as_the_camera_says():
     assert near(found.getpixel((10, 36)), WHITE, 12)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")  # Pillow's own
 def test_nonsense_in_exif_turns_nothing():
     exif = b"Exif\x00\x00MM\x00*\x00\x00\xff\xff\x01\x02"
     held = saved(halves("RGB", RED, WHITE), "JPEG", exif=exif)

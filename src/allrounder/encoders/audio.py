@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +58,12 @@ class Audio(Tuned):
         at_random(self.augment, self.tune)
         positive("max_seconds", self.max_seconds)
         positive("window", self.window)
+
+    def at(self, folder: Path) -> Self:
+        """Return the encoder with `model` as the folder it lies in; refuse a model unlike it."""
+        located = super().at(folder)
+        _ = located.hearing
+        return located
 
     @property
     def field(self) -> Field:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,12 @@ class Image(Tuned):
         at_random(self.augment, self.tune)
         if self.size is not None and self.size < 8:
             raise ValueError(f"has `size: {self.size}`. Expected 8 pixels or more.")
+
+    def at(self, folder: Path) -> Self:
+        """Return the encoder with `model` as the folder it lies in; refuse a model unlike it."""
+        located = super().at(folder)
+        _ = located.preprocessing
+        return located
 
     @property
     def field(self) -> Field:

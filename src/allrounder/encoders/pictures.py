@@ -6,7 +6,6 @@ into EXIF is made, what is transparent shows white, and of an animation the firs
 
 import re
 import struct
-import warnings
 import zlib
 from io import BytesIO
 from typing import Any
@@ -19,6 +18,12 @@ from allrounder.records import FileField
 
 MOST_PIXELS = 64_000_000
 """Larger pictures are refused: a small file can unpack into more than memory holds."""
+
+FORMATS = (
+    "PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "ICO",
+    "ICNS", "TGA", "PCX", "SGI", "DDS", "PSD", "QOI",
+)  # fmt: skip
+"""What is read. Others are not: for EPS, Pillow would start another program on the file."""
 
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError)
 """What Pillow raises at files that are cut short or damaged."""
@@ -69,10 +74,9 @@ def _opened(held: bytes) -> Any:
     if not held:
         raise ValueError("expected a picture, found an empty file.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = image.open(BytesIO(held))
-    except image.DecompressionBombError as error:
+        image.init()
+        found = image.open(BytesIO(held), formats=[form for form in FORMATS if form in image.OPEN])
+    except (image.DecompressionBombError, image.DecompressionBombWarning) as error:
         raise ValueError(_too_large(int(re.findall(r"\d+", str(error))[0]))) from None
     except BROKEN:  # UnidentifiedImageError is an OSError
         raise ValueError(f"expected a picture, found {what_it_is(held, 'picture')}.") from None

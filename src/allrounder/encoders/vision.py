@@ -33,6 +33,11 @@ class Vision(Pretrained):
         self.network = load(encoder)
         # A model with two towers, such as CLIP and SigLIP, sees with one of them.
         self.network = getattr(self.network, "vision_model", self.network)
+        if "pixel_values" not in _keywords(self.network):
+            raise ProjectError(
+                f"{encoder.folder} holds a {type(self.network).__name__}, which reads no pictures. "
+                "Expected a vision model, such as ViT, DINOv2, ConvNeXt, CLIP or SigLIP."
+            )
         if encoder.pool != "pooler":
             _drop_pooler(self.network)
         self.resizes = "interpolate_pos_encoding" in _keywords(self.network)
