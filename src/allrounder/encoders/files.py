@@ -75,3 +75,11 @@ def _decoded(value: Mapping[str, Any], decode: Callable[[bytes], T]) -> T:
 def known(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """Return which values are not missing."""
     return np.asarray(values.is_valid())
+
+
+def one_file(fields: list[str] | None, what: str) -> None:
+    """Refuse more columns than one."""
+    if fields is not None and len(fields) != 1:
+        raise ValueError(
+            f"reads one {what}. Got {len(fields)} `fields`. Make each {what} an input of its own."
+        )

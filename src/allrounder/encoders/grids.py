@@ -1,8 +1,10 @@
 """Batches of pictures and spectrograms. Imports torch: encoders reach it lazily."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,3 +32,8 @@ class Grids:
     def to(self, device: Any) -> "Grids":
         """Return the batch on another device."""
         return Grids(self.values.to(device), self.num_patches)
+
+
+def stacked(pixels: Sequence[np.ndarray], num_patches: int) -> Grids:
+    """Return pictures of one shape as a batch."""
+    return Grids(torch.from_numpy(np.stack(pixels)), num_patches)

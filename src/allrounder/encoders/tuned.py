@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from allrounder.encoders.base import Encoder
 from allrounder.encoders.locate import locate
@@ -54,3 +54,12 @@ class Tuned(Encoder):
     def saved(self, folder: Path) -> Self:
         """Return the encoder that reads all but the weights from `folder`."""
         return replace(self, model=str(folder))
+
+
+def at_random(augment: Any, tune: str) -> None:
+    """Refuse changes at random before an encoder that reads every record once."""
+    if augment and tune == "frozen":
+        raise ValueError(
+            "has `augment` and `tune: frozen`. A frozen encoder reads every record once, "
+            "unchanged. Leave one of them out."
+        )

@@ -6,7 +6,6 @@ Shapes: n records, P patches, D width.
 import inspect
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -111,8 +110,3 @@ def _parameters(module: torch.nn.Module) -> bool:
 
 def _keywords(network: Any) -> Any:
     return inspect.signature(network.forward).parameters
-
-
-def stacked(pixels: list[np.ndarray]) -> Tensor:
-    """Return arrays of one shape as one tensor."""
-    return torch.from_numpy(np.stack(pixels))
