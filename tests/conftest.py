@@ -1,6 +1,7 @@
 """Chance from one seed, one thread, no network, and small things that many tests need."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 from making import save_tiny_encoder, write_newsroom
+from models import save_tiny_model
 
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
 settings.load_profile("quick")
@@ -32,6 +34,14 @@ def rng() -> np.random.Generator:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a random Hugging Face encoder of three layers."""
     return save_tiny_encoder(tmp_path_factory.mktemp("encoders") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return the folder of a random model of an architecture: ``models("vit")``."""
+    folder = tmp_path_factory.mktemp("models")
+    made = cache(lambda name: save_tiny_model(folder / name, name))
+    return lambda name: made(name)
 
 
 @pytest.fixture

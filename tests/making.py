@@ -86,17 +86,24 @@ def made(
     cache: Path | None = None,
     **options: Any,
 ) -> Prepared:
-    """Return a model over `rows`, which hold texts by field and labels by task."""
+    """Return a model over `rows`, which hold values by field and labels by task."""
     inputs = inputs or {"text": hashing()}
     torch.manual_seed(3)
     model = Model(inputs, tasks, **{"dropout": 0.0, **options})
-    fields = dict.fromkeys(field for encoder in inputs.values() for field in encoder.fields or [])
+    fields = {name: encoder for encoder in inputs.values() for name in encoder.fields or []}
     return Prepared.of(
         model,
-        {field: column(rows, field, pa.string()) for field in fields},
+        {name: read(encoder, [row.get(name) for row in rows]) for name, encoder in fields.items()},
         {name: column(rows, name, task.type) for name, task in tasks.items()},
         cache=cache,
     )
+
+
+def read(encoder: Encoder, values: Sequence[Any]) -> pa.ChunkedArray:
+    """Return one column as it is read from a file for an encoder; nothing may be set aside."""
+    found = encoder.field.read(pa.array(list(values)), Path())
+    assert not found.aside
+    return pa.chunked_array([found.values], encoder.field.type)
 
 
 def settings(**keys: Any) -> Training:

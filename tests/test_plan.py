@@ -79,6 +79,21 @@ def refused(path: Path, *changes: str) -> str:
             "written 'module:Class'.",
         ),
         (
+            {"inputs": {"text": {"kind": "imag"}}},
+            "`inputs.text.kind`: there is no encoders kind 'imag'. Did you mean 'image'? Known "
+            "kinds: audio, category, hashing, image, number, pixels, spectrum, text; your own "
+            "class is written 'module:Class'.",
+        ),
+        (
+            {"inputs": {"text": {"kind": "pixels", "size": 48}}},
+            "`inputs.text.size`: input should be 32 or 64. Got 48.",
+        ),
+        (
+            {"inputs": {"text": {"kind": "pixels", "fields": ["a", "b"]}}},
+            "`inputs.text` reads one picture. Got 2 `fields`. Make each picture an input of its "
+            "own.",
+        ),
+        (
             {"inputs": {"text": {"kind": "text"}}},
             "`inputs.text.model` is missing: text cannot do without it.",
         ),

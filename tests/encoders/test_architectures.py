@@ -10,7 +10,7 @@ import torch
 import transformers
 from making import tiny_text
 
-from allrounder.encoders.modules import quiet
+from allrounder.encoders.pretrained import quiet
 from allrounder.errors import ProjectError
 
 SIZES = {

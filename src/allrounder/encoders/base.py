@@ -27,11 +27,13 @@ class Encoder(Kind, ABC):
     Everything down to `prepare` works without torch.
 
     Args:
-        fields: the columns that the input reads, one or a pair; by default the input's own name.
+        fields: the columns that the input reads; by default the input's own name.
     """
 
     learned: ClassVar[tuple[str, ...]] = ()
     """The settings that `learn` fills in where the project file leaves them out."""
+    values: ClassVar[str] = "texts"
+    """What its values are called in sentences."""
 
     fields: list[str] | None = None
 

@@ -35,6 +35,7 @@ class Hashing(Encoder):
     A stand-in for a real encoder in tests, and an honest baseline beside one.
 
     Args:
+        fields: the columns that the input reads, one or a pair; by default the input's own name.
         width: width of the vectors.
         buckets: rows of the embedding table; words whose hashes meet share one.
         max_tokens: longer texts are cut.

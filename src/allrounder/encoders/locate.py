@@ -1,8 +1,12 @@
 """Where the weights of a model lie: a folder, an installed package, or a model hub."""
 
+import json
+import shutil
+from collections.abc import Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allrounder.errors import ProjectError, listed
 from allrounder.lazy import lazy
@@ -67,3 +71,21 @@ def _downloaded(model: str, at: str) -> Path:
             f"could be fetched from the hub ({type(error).__name__}). Name a local folder, or "
             "'package:NAME/FOLDER' for weights inside an installed package."
         ) from error
+
+
+@lru_cache(maxsize=8)
+def read_config(folder: str) -> dict[str, Any]:
+    """Return what config.json in a model's folder says."""
+    path = Path(folder) / "config.json"
+    if not path.exists():
+        raise ProjectError(f"{folder} holds no config.json, so it is not a Hugging Face model.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def copy_settings(model: Path, folder: Path, names: Sequence[str]) -> None:
+    """Copy config.json, and those files of `names` that there are, from a model to a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", *names):
+        if (model / name).exists():
+            shutil.copyfile(model / name, folder / name)
+    (folder / "allrounder.json").write_text('{"weights": "in the run"}\n')

@@ -2,22 +2,21 @@
 
 import hashlib
 import json
-import shutil
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from tokenizers import Encoding as Encoded
 from tokenizers import Tokenizer
 
-from allrounder.encoders.base import Encoder
-from allrounder.encoders.locate import locate
+from allrounder.encoders.locate import copy_settings, read_config
 from allrounder.encoders.tokens import Tokens, tokenized
+from allrounder.encoders.tuned import Tuned
 from allrounder.encoders.vocabulary import Vocabulary, vocabulary
 from allrounder.encoders.windows import windowed_lengths
 from allrounder.errors import ProjectError
@@ -26,67 +25,35 @@ from allrounder.lazy import lazy
 if TYPE_CHECKING:
     import transformers
 
-    from allrounder.encoders import batches, modules
+    from allrounder.encoders import batches, modules, transformer
 else:
-    transformers = lazy("transformers")
-    batches, modules = lazy("allrounder.encoders.batches"), lazy("allrounder.encoders.modules")
+    transformers, batches = lazy("transformers"), lazy("allrounder.encoders.batches")
+    transformer = lazy("allrounder.encoders.transformer")
 
 
 @dataclass(kw_only=True)
-class Text(Encoder):
+class Text(Tuned):
     """One text, or a pair, through any Hugging Face encoder.
 
     Args:
-        model: a folder, `package:NAME/FOLDER` inside an installed package, or a hub name.
+        fields: the columns that the input reads, one or a pair; by default the input's own name.
         tune: `frozen` (run once, features cached), `top:N` (the last N layers learn, the rest is
             run once), `lora` (Hu et al. 2021), or `full`.
         max_tokens: longer texts are cut; spans tasks read them in overlapping windows.
         pool: how token states become one vector: their `mean`, or the first (`cls`).
         prefix: what the model wants to see before every text, such as `query: `.
-        dropout: inside the encoder; 0 is faster, and heads have their own.
-        layer_decay: each layer learns at this factor of the rate of the layer above.
-        unfreeze: epochs after which the next lower layer starts to learn; 0 starts all at once.
-        lora_rank: rank of the updates of `tune: lora`.
     """
 
-    model: str
-    tune: str = "full"
     max_tokens: int = 128
     pool: Literal["mean", "cls"] = "mean"
     prefix: str = ""
-    dropout: float = 0.0
-    layer_decay: float = 1.0
-    unfreeze: float = 0.0
-    lora_rank: int = 8
 
     def __post_init__(self) -> None:
-        top, _, count = self.tune.partition(":")
-        if self.tune not in {"frozen", "lora", "full"} and not (top == "top" and count.isdigit()):
-            raise ValueError(f"has `tune: {self.tune}`. Expected frozen, top:N, lora or full.")
+        super().__post_init__()
         if self.max_tokens < 8:
             raise ValueError(f"has `max_tokens: {self.max_tokens}`. Expected 8 or more.")
         if self.fields is not None and len(self.fields) not in (1, 2):
             raise ValueError(f"reads one text or a pair. Got {len(self.fields)} `fields`.")
-
-    def at(self, folder: Path) -> Self:
-        """Return the encoder with `model` as the folder it lies in."""
-        return replace(self, model=str(locate(self.model, folder, at="inputs." + self._name)))
-
-    @property
-    def _name(self) -> str:
-        return (self.fields or ["text"])[0]
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the model, once `at` has found it."""
-        return Path(self.model)
-
-    @property
-    def num_top(self) -> int | None:
-        """How many of the last layers learn: None for all of them."""
-        if self.tune.startswith("top:"):
-            return int(self.tune[4:])
-        return 0 if self.tune == "frozen" else None
 
     @property
     def reach(self) -> int:
@@ -192,21 +159,13 @@ class Text(Encoder):
 
     def module(self) -> "modules.Encoding":
         """Load the pretrained encoder."""
-        return modules.Transformer(self)
+        return transformer.Transformer(self)
 
     def save(self, folder: Path) -> None:
         """Copy the configuration and the tokenizer of the model."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-            if (self.folder / name).exists():
-                shutil.copyfile(self.folder / name, folder / name)
+        copy_settings(self.folder, folder, ("tokenizer.json", "tokenizer_config.json"))
         if not (folder / "tokenizer.json").exists():
             read_tokenizer(self.model).save(str(folder / "tokenizer.json"))
-        (folder / "allrounder.json").write_text('{"weights": "in the run"}\n')
-
-    def saved(self, folder: Path) -> Self:
-        """Return the encoder that reads configuration and tokenizer from `folder`."""
-        return replace(self, model=str(folder))
 
 
 def _lists(rows: list[Any], lengths: list[int], kind: pa.DataType) -> pa.ListArray:
@@ -252,22 +211,14 @@ def specials(folder: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(encoded.ids[: inner[0]]), tuple(encoded.ids[inner[-1] + 1 :])
 
 
-@lru_cache(maxsize=8)
-def _config(folder: str) -> dict[str, Any]:
-    path = Path(folder) / "config.json"
-    if not path.exists():
-        raise ProjectError(f"{folder} holds no config.json, so it is not a Hugging Face model.")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def padding(folder: str) -> int:
     """Return the token that fills up short sequences."""
-    return _config(folder).get("pad_token_id") or 0
+    return read_config(folder).get("pad_token_id") or 0
 
 
 def _positions(folder: str) -> int:
     """Return the longest sequence that the model's position table allows."""
-    config = _config(folder)
+    config = read_config(folder)
     most = config.get("max_position_embeddings") or 1 << 20
     # RoBERTa's table starts after the padding position.
     return most - 2 if config.get("model_type") in {"roberta", "xlm-roberta", "camembert"} else most

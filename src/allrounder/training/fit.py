@@ -81,17 +81,22 @@ def _completed(project: Mapping[str, Any], job: Job) -> dict[str, Any]:
     return {**project, "inputs": inputs, "tasks": dump(job.tasks)}
 
 
+SEEN = "tasks that read the whole record saw their beginning, spans tasks read them in windows."
+HEARD = "only their beginning was read."
+"""What became of values that are longer than their encoder reads at once."""
+
+
 def _notes(prepared: Prepared) -> list[str]:
-    """Say which inputs have texts longer than their encoder reads at once."""
+    """Say which inputs have values longer than their encoder reads at once."""
     notes = []
     for name, encoder in prepared.model.inputs.items():
         full = prepared.tokens[name].full
         long = int((full > encoder.reach).sum())
         if long:
+            tail = SEEN if encoder.values == "texts" else HEARD
             notes.append(
-                f"{long:,} of {int((full > 0).sum()):,} texts of {name} are longer than "
-                f"{encoder.reach} tokens: tasks that read the whole record saw their beginning, "
-                "spans tasks read them in windows."
+                f"{long:,} of {int((full > 0).sum()):,} {encoder.values} of {name} are longer than "
+                f"{encoder.reach} tokens: {tail}"
             )
     return notes
 

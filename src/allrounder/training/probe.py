@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from allrounder.encoders import Encoder
 from allrounder.evaluation.assess import Said, said
 from allrounder.runs import Run
 from allrounder.training.course import train
@@ -57,8 +58,14 @@ def _frozen(job: Job) -> Job:
         tasks={name: task for name, task in job.tasks.items() if name not in job.freeze},
         freeze=[],
         fresh=True,
-        inputs={n: replace(e, tune="frozen") for n, e in job.inputs.items()},  # type: ignore[call-arg]
+        inputs={name: _as_it_came(encoder) for name, encoder in job.inputs.items()},
         settings=settings,
         run=Run(job.run.path / "probe", {}),
         tell=lambda stage, done, total, word: job.tell(f"probe: {stage}", done, total, word),
     )
+
+
+def _as_it_came(encoder: Encoder) -> Encoder:
+    """Return a pretrained encoder that learns nothing and reads every record as it is."""
+    still = {"augment": False} if hasattr(encoder, "augment") else {}
+    return replace(encoder, tune="frozen", **still)  # type: ignore[call-arg]
