@@ -1,5 +1,6 @@
 """How a kind is found, built and written out."""
 
+import sys
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint
 
@@ -8,7 +9,8 @@ import pytest
 from allrounder import kinds
 from allrounder.catalogue import FAMILIES
 from allrounder.errors import ProjectError
-from allrounder.kinds import Kind, Kinds, build, dump
+from allrounder.kinds import Kind, Kinds, build, dump, importable
+from allrounder.tasks import TASKS
 
 
 @dataclass(kw_only=True)
@@ -128,3 +130,11 @@ def test_every_setting_of_a_kind_is_described(family):
 def test_every_kind_knows_its_name(family):
     for kind, cls in FAMILIES[family].builtin.items():
         assert cls.kind_name() == kind
+
+
+def test_a_class_may_lie_beside_the_project_file(tmp_path):
+    (tmp_path / "beside_it.py").write_text("from allrounder.tasks import Multiclass as Mine\n")
+    before = list(sys.path)
+    with importable(tmp_path):
+        assert TASKS.build({"kind": "beside_it:Mine"}, at="tasks.it").kind_name() == "multiclass"
+    assert sys.path == before

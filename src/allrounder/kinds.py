@@ -7,9 +7,12 @@ dataclass, checked by pydantic.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
@@ -66,6 +69,17 @@ def dump(thing: Any) -> Any:
     if isinstance(thing, list | tuple):
         return [dump(value) for value in thing]
     return thing
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Let modules that lie in `folder` be imported for a while, after all others."""
+    path = str(folder.absolute())
+    sys.path.append(path)
+    try:
+        yield
+    finally:
+        sys.path.remove(path)
 
 
 class Kind:

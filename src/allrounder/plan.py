@@ -13,7 +13,7 @@ import yaml
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
-from allrounder.kinds import build, dump
+from allrounder.kinds import build, dump, importable
 from allrounder.records import Field, Source, TextField
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
@@ -134,10 +134,22 @@ def read_plan(path: Path, changes: Sequence[str] = ()) -> Plan:
 
 
 def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project") -> Plan:
-    """Return the plan that `sections`, as read from a project file, describe."""
+    """Return the plan that `sections`, as read from a project file, describe.
+
+    A kind written `module:Class` is looked for in the folder of the project file too.
+    """
     _check_sections(sections)
+    with importable(folder):
+        plan = _built(sections, folder, name)
+    _check_names(plan)
+    _check_head_start(plan)
+    _check_r_drop(plan)
+    return plan
+
+
+def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
     start = _start(sections.get("from"))
-    plan = Plan(
+    return Plan(
         sources=[
             build(Source, spec, at=f"sources.{number}")
             for number, spec in enumerate(_sequence(sections["sources"], "sources"))
@@ -154,10 +166,6 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
         name=name,
         sections=deepcopy(dict(sections)),
     )
-    _check_names(plan)
-    _check_head_start(plan)
-    _check_r_drop(plan)
-    return plan
 
 
 def _start(spec: Any) -> Start | None:
