@@ -133,7 +133,8 @@ def lite0(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"hidden_size": 1280, "patch_size": 32}))
     (folder / "preprocessor_config.json").write_text(json.dumps(numbers, indent=1))
-    save_file({k: w.numpy() for k, w in weights.items()}, folder / "model.safetensors")
+    ready = {name: np.ascontiguousarray(weight.numpy()) for name, weight in weights.items()}
+    save_file(ready, folder / "model.safetensors")  # which writes what lies in memory, in order
 
 
 if __name__ == "__main__":
