@@ -46,6 +46,10 @@ class Encoder(Kind, ABC):
         """How the values of each of its columns are read from files."""
         return TextField()
 
+    def glimpse(self, value: Any) -> str | None:
+        """Return a small view of one value for a report, as a data URI, where there is any."""
+        return None
+
     @property
     def sample(self) -> Any:
         """One value that each of its columns could hold in a file, the smallest there is."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 
+from allrounder.encoders import glimpses
 from allrounder.encoders.base import Encoder
 from allrounder.encoders.clips import Clips
 from allrounder.encoders.files import one_file
 from allrounder.encoders.hearing import Hearing
 from allrounder.encoders.sounds import CLICK, SOUND
 from allrounder.lazy import lazy
-from allrounder.records import Field
+from allrounder.records import Field, content
 
 if TYPE_CHECKING:
     from allrounder.encoders import sounding
@@ -54,6 +55,10 @@ class Heard(Encoder):
     def field(self) -> Field:
         """Paths of sounds, or their bytes."""
         return SOUND
+
+    def glimpse(self, value: Any) -> str | None:
+        """Return the waveform of a sound."""
+        return glimpses.waveform(content(value))
 
     @property
     def sample(self) -> bytes:

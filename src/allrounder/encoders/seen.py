@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 
+from allrounder.encoders import glimpses
 from allrounder.encoders.base import Encoder
 from allrounder.encoders.files import Files, known, one_file
 from allrounder.encoders.pictures import PICTURE, WHITE_DOT, picture
 from allrounder.encoders.preprocessing import Preprocessing
 from allrounder.lazy import lazy
-from allrounder.records import Field
+from allrounder.records import Field, content
 
 if TYPE_CHECKING:
     from allrounder.encoders import grids
@@ -50,6 +51,10 @@ class Seen(Encoder):
     def field(self) -> Field:
         """Paths of pictures, or their bytes."""
         return PICTURE
+
+    def glimpse(self, value: Any) -> str | None:
+        """Return a thumbnail of a picture."""
+        return glimpses.thumbnail(content(value))
 
     @property
     def sample(self) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from allrounder.encoders import Encoder
 from allrounder.evaluation.judge import judge
 from allrounder.evaluation.judged import Judged
 from allrounder.evaluation.report import TaskReport
@@ -104,6 +105,7 @@ def assess(
             continue
         mine = found[name]
         old = (known.before or {}).get(name)
+        wheres = records.wheres(mine.rows)
         reports[name] = judge(
             Judged(
                 task=tasks[name],
@@ -114,17 +116,42 @@ def assess(
                 before=old.decoded if old and old.rows == mine.rows else None,
                 baseline=[known.constants[name]] * len(mine.rows),
                 texts=_texts(passes[0][0], records, name, mine.rows),
-                wheres=records.wheres(mine.rows),
+                wheres=wheres,
             ),
             seed=seed,
         )
         reports[name].robustness = robust.get(name)
+        rows_of = dict(zip(wheres, mine.rows, strict=True))
+        _illustrate(reports[name], _read_by(passes[0][0], name), records, rows_of)
     return reports
 
 
-def _texts(model: Model, records: Records, name: str, rows: list[int]) -> list[str]:
+def _illustrate(
+    report: TaskReport, encoders: list[Encoder], records: Records, rows_of: Mapping[str, int]
+) -> None:
+    """Put small views of pictures and sounds beside the mistakes."""
+    for error in report.errors:
+        values = [
+            (encoder, records.take(field, [rows_of[error.where]])[0])
+            for encoder in encoders
+            for field in encoder.fields or []
+        ]
+        error.glimpses = [view for view in (_glimpse(*pair) for pair in values) if view]
+
+
+def _glimpse(encoder: Encoder, value: Any) -> str | None:
+    try:
+        return None if value is None else encoder.glimpse(value)
+    except (ValueError, OSError):  # the file has gone or changed since
+        return None
+
+
+def _read_by(model: Model, name: str) -> list[Encoder]:
     source = model.reads(model.tasks[name])
-    inputs = [source] if source else list(model.inputs)
-    fields = [field for i in inputs for field in model.inputs[i].fields or []]
+    return [model.inputs[i] for i in ([source] if source else model.inputs)]
+
+
+def _texts(model: Model, records: Records, name: str, rows: list[int]) -> list[str]:
+    fields = [field for encoder in _read_by(model, name) for field in encoder.fields or []]
     columns = [records.shown(field, rows) for field in fields]
     return [" ‖ ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]

@@ -80,13 +80,17 @@ class Coverage:
 
 @dataclass(kw_only=True)
 class WrongAnswer:
-    """One mistake worth reading. Offsets of spans count from the start of the clipped text."""
+    """One mistake worth reading. Offsets of spans count from the start of the clipped text.
+
+    `glimpses` are small views of its pictures and sounds, as data URIs.
+    """
 
     text: str
     where: str
     truth: Any
     answer: Any
     probability: float | None
+    glimpses: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
