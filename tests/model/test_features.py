@@ -89,3 +89,16 @@ def test_what_learns_is_never_kept(tmp_path):
                  inputs={"text": hashing("text")})  # fmt: skip
     store_frozen(ready, np.arange(1), cache=tmp_path, progress=lambda *_: None)
     assert not ready.stored
+
+
+def test_a_batch_without_tokens_may_stand_beside_one_with(tmp_path):
+    def run(rows):
+        yield from said(rows[:1])
+        yield rows[1:], Features(torch.full((2, 2), 9.0))
+
+    cache, entries = fill(tmp_path, [3, 4, 5], run)
+    assert len(cache.parts) == 1
+    states, there = cache.tokens(entries)
+    assert there.sum(1).tolist() == [3, 0, 0]
+    assert (states[0][there[0]] == 3).all()
+    assert cache.pooled(entries)[:, 0].tolist() == [3, 9, 9]

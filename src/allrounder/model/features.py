@@ -97,10 +97,9 @@ class FeatureCache:
         try:
             np.save(draft / "pooled.npy", torch.cat([f.pooled for f in features]).float().numpy())
             if tokens:
-                flat = [f.tokens[f.mask] for f in features]  # type: ignore[index]
-                counts = torch.cat([f.mask.sum(1) for f in features])  # type: ignore[union-attr]
-                np.save(draft / "tokens.npy", torch.cat(flat).half().numpy())
-                np.save(draft / "starts.npy", np.concatenate([[0], np.cumsum(counts.numpy())]))
+                flat, counts = zip(*map(_ragged, features), strict=True)
+                np.save(draft / "tokens.npy", torch.cat(flat).numpy())
+                np.save(draft / "starts.npy", np.cumsum([0, *torch.cat(counts).tolist()]))
             np.save(
                 draft / "keys.npy", np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), -1)
             )
@@ -142,6 +141,14 @@ class FeatureCache:
         for number in np.unique(owners):
             at = np.flatnonzero(owners == number)
             yield self.parts[number], at, entries[at] - self.bounds[number]
+
+
+def _ragged(features: Features) -> tuple[Tensor, Tensor]:
+    """Return the tokens of a batch, one record after the other, and how many each has."""
+    if features.tokens is None:  # nobody asked this batch for them
+        num_records, width = features.pooled.shape
+        return torch.zeros(0, width).half(), torch.zeros(num_records, dtype=torch.int64)
+    return features.tokens[features.mask].half(), features.mask.sum(1)  # type: ignore[index, union-attr]
 
 
 @dataclass
