@@ -43,14 +43,14 @@ README = [page for page in PAGES if page.name == "README.md"]
 
 @pytest.mark.parametrize("text", blocks("python"))
 def test_every_python_block_compiles(text):
-    compile(text, "block", "exec")
+    assert compile(text, "block", "exec")
 
 
 @pytest.mark.parametrize("text", [*blocks("sh"), *blocks("bash"), *blocks("console")])
 def test_every_command_is_one_that_the_program_takes(text):
     for words in commands(text):
         if "--help" not in words:
-            cli.parser().parse_args(words)
+            assert vars(cli.parser().parse_args(words))
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))
@@ -61,7 +61,7 @@ def test_every_project_file_can_be_read(text):
     tasks = sections.get("tasks", {"topic": "multiclass"})
     named = {"text", *(task["of"] for task in tasks.values() if "of" in task)}
     whole = {"sources": ["news.csv"], "inputs": dict.fromkeys(named, "hashing"), "tasks": tasks}
-    make_plan({**whole, **sections}, folder=ROOT)
+    assert make_plan({**whole, **sections}, folder=ROOT).tasks
 
 
 @pytest.fixture

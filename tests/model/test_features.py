@@ -102,3 +102,33 @@ def test_a_batch_without_tokens_may_stand_beside_one_with(tmp_path):
     assert there.sum(1).tolist() == [3, 0, 0]
     assert (states[0][there[0]] == 3).all()
     assert cache.pooled(entries)[:, 0].tolist() == [3, 9, 9]
+
+
+def test_parts_with_tokens_and_without_serve_one_batch(tmp_path):
+    """A task that reads tokens was added to a project whose features were kept before."""
+
+    def vectors(rows):
+        yield rows, Features(torch.full((len(rows), 2), 9.0))
+
+    filled(tmp_path, np.array([1, 2]), KEYS[1:3], vectors, tokens=False, progress=lambda *_: None)
+    cache, entries = fill(tmp_path, [2, 4, 1])
+    assert len(cache.parts) == 2
+    states, there = cache.tokens(entries)
+    assert there.sum(1).tolist() == [0, 4, 0]
+    assert (states[1] == 4).all()
+
+
+def test_a_part_that_cannot_be_read_is_read_anew(tmp_path):
+    cache, _ = fill(tmp_path, [1, 2])
+    (cache.parts[0].folder / "pooled.npy").write_bytes(b"")
+    cache, entries = fill(tmp_path, [2, 1])
+    assert cache.pooled(entries)[:, 0].tolist() == [2, 1]
+    assert len(cache.parts) == 1
+
+
+def test_an_input_that_no_record_has_is_no_trouble(tiny, tmp_path):
+    rows = [{"other": "a", "it": "a"}, {"other": "b", "it": "b"}]
+    inputs = {"text": tiny_text(tiny, tune="frozen"), "other": hashing("other")}
+    ready = made({"it": Multiclass(labels=["a", "b"])}, rows, inputs=inputs)
+    store_frozen(ready, np.arange(2), cache=tmp_path, progress=lambda *_: None)
+    assert not ready.stored

@@ -36,6 +36,13 @@ class Part:
         """What was read: [n, 17]."""
         return np.load(self.folder / "keys.npy")
 
+    def check(self) -> None:
+        """Look whether everything can be read; raise what NumPy raises where it cannot."""
+        if len(self.keys) != len(self.pooled) or len(self.starts) != len(self.keys) + 1:
+            raise ValueError("parts of a part are missing")
+        if self.starts[-1] and len(self.tokens) != self.starts[-1]:
+            raise ValueError("tokens are missing")
+
     @cached_property
     def pooled(self) -> np.ndarray:
         """One vector each: [n, D]."""
@@ -43,8 +50,9 @@ class Part:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Where the tokens of each begin: [n + 1]."""
-        return np.load(self.folder / "starts.npy")
+        """Where the tokens of each begin: [n + 1]; a part of which nobody wanted any has none."""
+        path = self.folder / "starts.npy"
+        return np.load(path) if path.exists() else np.zeros(len(self.keys) + 1, dtype=np.int64)
 
     @cached_property
     def tokens(self) -> np.ndarray:
@@ -61,14 +69,19 @@ class FeatureCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        found = sorted(folder.glob("*/keys.npy")) if folder.is_dir() else []
-        self.parts = [Part(path.parent) for path in found]
+        self.parts: list[Part] = []
         self.entries: dict[bytes, int] = {}
         self.bounds = [0]
-        for part in self.parts:
-            self._enter(part)
+        for path in sorted(folder.glob("[!.]*/keys.npy")):
+            self._enter(Part(path.parent))
 
     def _enter(self, part: Part) -> None:
+        try:
+            part.check()
+        except (OSError, ValueError, EOFError):  # a machine that lost power: read it all again
+            shutil.rmtree(part.folder, ignore_errors=True)
+            return
+        self.parts.append(part)
         first = self.bounds[-1]
         for number, key in enumerate(part.keys):
             self.entries.setdefault(key.tobytes(), first + number)
@@ -107,8 +120,7 @@ class FeatureCache:
             draft.replace(part)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        self.parts.append(Part(part))
-        self._enter(self.parts[-1])
+        self._enter(Part(part))
 
     def places(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the number of the entry of each key."""
@@ -131,7 +143,7 @@ class FeatureCache:
         width = self.parts[0].pooled.shape[1]
         table = np.zeros((len(entries), int(lengths.max(initial=0)), width), dtype=np.float32)
         for part, at, rows in self._spread(entries):
-            for line, row in zip(at, rows, strict=True):
+            for line, row in zip(at[lengths[at] > 0], rows[lengths[at] > 0], strict=True):
                 table[line, : lengths[line]] = part.tokens[part.starts[row] : part.starts[row + 1]]
         return table, np.arange(table.shape[1]) < lengths[:, None]
 

@@ -74,6 +74,9 @@ def store_frozen(prepared: Prepared, rows: np.ndarray, *, cache: Path, progress:
 def _store(
     prepared: Prepared, name: str, rows: np.ndarray, cache: Path, progress: Progress
 ) -> None:
+    rows = rows[prepared.has(name, rows)]
+    if not len(rows):
+        return
     tasks = prepared.model.reads_tokens(name)
     labeled = prepared.labeled(rows, [task for task in tasks if task in prepared.targets])
     whole = np.zeros(len(prepared), dtype=bool)
@@ -93,9 +96,8 @@ def _keep_features(
 ) -> None:
     """Keep all that a frozen encoder says, by content."""
     model, tokens = prepared.model, prepared.tokens[name]
-    rows = rows[prepared.has(name, rows)]
     read = model.inputs[name].length(tokens, whole)
-    size = int(read[rows][whole[rows]].sum()) * model.encoding(name).width * 2
+    size = (2 * int(read[rows][whole[rows]].sum()) + 4 * len(rows)) * model.encoding(name).width
     if size + SPARE > shutil.disk_usage(cache).free:
         return  # too large to keep: the encoder runs in every epoch instead
     path = cache / _setting(prepared, name).hexdigest()[:32]
@@ -197,12 +199,10 @@ def _write(
     states = np.lib.format.open_memmap(draft / "states.npy", "w+", np.float16, shape)
     done = 0
     for part in by_length(prepared, rows, BATCH):
-        part = part[prepared.has(name, part)]
-        if len(part):
-            batch = prepared.sequences(name, part, whole[part])
-            with torch.no_grad(), evaluating(module), prepared.model.autocast():
-                found = module.stem(batch)
-            states[_places(starts, part)] = found[batch.mask].float().cpu().numpy()
+        batch = prepared.sequences(name, part, whole[part])
+        with torch.no_grad(), evaluating(module), prepared.model.autocast():
+            found = module.stem(batch)
+        states[_places(starts, part)] = found[batch.mask].float().cpu().numpy()
         done += len(part)
         progress(done, len(rows))
     states.flush()

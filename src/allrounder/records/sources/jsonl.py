@@ -45,18 +45,6 @@ def _blocks(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]
         yield block
 
 
-def _blocks(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    block, size = [], 0
-    for number, line in lines:
-        block.append((number, line))
-        size += len(line)
-        if len(block) == BLOCK or size >= MOST:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
-
-
 def _filled(file: File) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file.lines(), 1):
         if line.strip():
