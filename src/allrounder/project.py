@@ -27,6 +27,7 @@ else:
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
+Among = Sequence[Mapping[str, Any]] | str | Path | None
 
 
 def _silent(stage: str, done: float, total: float, word: str) -> None:
@@ -192,20 +193,32 @@ class Project:
         return prediction.Predictor(self._trained(), self.run)
 
     @overload
-    def predict(self, records: Mapping[str, Any]) -> dict[str, Any]: ...
+    def predict(self, records: Mapping[str, Any], *, among: Among = None) -> dict[str, Any]: ...
     @overload
-    def predict(self, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]: ...
+    def predict(
+        self, records: Sequence[Mapping[str, Any]], *, among: Among = None
+    ) -> list[dict[str, Any]]: ...
 
-    def predict(self, records: Any) -> Any:
+    def predict(self, records: Any, *, among: Among = None) -> Any:
         """Answer every task for one record, or for each of several.
 
         Args:
             records: `{field: value}`, or a list of such. A value is a text, a number, or for a
                 file its path, a data URI or its bytes.
+            among: records that match tasks choose from, or a file of them; by default the values
+                of the run's own records.
         """
+        choice = self._choice(among)
         if isinstance(records, Mapping):
-            return self.predictor.rows([records])[0]
-        return self.predictor.rows(list(records))
+            return self.predictor.rows([records], among=choice)[0]
+        return self.predictor.rows(list(records), among=choice)
+
+    def _choice(self, among: Among) -> Any:
+        if among is None:
+            return None
+        if isinstance(among, str | Path):
+            return self.predictor.candidates_in(Path(among))
+        return self.predictor.candidates(list(among))
 
     def predict_file(
         self,
@@ -214,6 +227,7 @@ class Project:
         *,
         format: str | None = None,
         map: Mapping[str, str] | None = None,
+        among: Among = None,
         progress: Callable[[int], None] | None = None,
     ) -> int:
         """Answer every row of a file into another, in order and in little memory; return how many.
@@ -223,14 +237,16 @@ class Project:
             target: .jsonl, .csv, .tsv or .parquet; it appears whole or not at all.
             format: of the source, where its suffix does not tell.
             map: columns of the source to fields.
+            among: what match tasks choose from, as in `predict`.
             progress: called with the number of rows answered.
         """
         source = Path(source) if isinstance(source, str | Path) else source
-        return self.predictor.file(source, Path(target), format=format, map=map, progress=progress)
+        options = {"format": format, "map": map, "among": self._choice(among)}
+        return self.predictor.file(source, Path(target), progress=progress, **options)
 
     def predict_stream(
-        self, source: str | Path | IO[bytes], **options: Any
+        self, source: str | Path | IO[bytes], *, among: Among = None, **options: Any
     ) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
         """Yield the rows of a file in order, part by part, each part with its answers."""
         source = Path(source) if isinstance(source, str | Path) else source
-        return self.predictor.stream(source, **options)
+        return self.predictor.stream(source, among=self._choice(among), **options)

@@ -11,12 +11,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from making import column, hashing, made, settings
+from making import column, hashing, settings
+from making import made as made_of
 
 from allrounder.kinds import dump
 from allrounder.model import Answerer, load_passes, save_model, scored
 from allrounder.records import BadValue
-from allrounder.tasks import TASKS, Multiclass, Multilabel, Ordinal, Regression, Spans, Task
+from allrounder.tasks import TASKS, Match, Multiclass, Multilabel, Ordinal, Regression, Spans, Task
 from allrounder.training.loop import Loop
 from allrounder.training.teaching import said_by
 
@@ -93,9 +94,32 @@ EXAMPLES = {
         ),
         {"labels": ["X"], "split_words": True, "label_smoothing": 0.1, "abstain": 0.5},
     ),
+    "match": Example(
+        Match(of=["text", "other"], width=16),
+        Match(of=["text", "other"]),
+        ([1, 2], [3, 4]),
+        (),
+        {"of": ["a", "b", "c"], "width": 64, "metric": "recall_at_5"},
+    ),
 }
+PERFECT = {"match": [[1.0, 1.0], [1.0, 1.0]]}
+"""What the kind says of A and B where all is right, if that is not their labels."""
 
 KINDS = pytest.mark.parametrize("kind", sorted(TASKS.builtin))
+
+
+def made(tasks, rows, **options):
+    """Return a model over rows; one that matches inputs has a second one, the text reversed."""
+    if any(task.reads == "inputs" for task in tasks.values()):
+        rows = [{**row, "other": row["text"][::-1]} for row in rows]
+        options = {"inputs": {"text": hashing(), "other": hashing("other")}, **options}
+        tasks = {n: t if t.of else dataclasses.replace(t, of="text") for n, t in tasks.items()}
+    return made_of(tasks, rows, **options)
+
+
+def right(kind: str) -> list:
+    """Return what a kind decodes of A and B where all is right."""
+    return PERFECT.get(kind, list(example(kind).labels))
 
 
 def example(kind: str) -> Example:
@@ -148,7 +172,7 @@ def test_it_overfits_two_records_and_says_their_labels_back(kind):
     if kind == "regression":
         assert found == pytest.approx([row["it"] for row in rows], abs=0.05)
     else:
-        assert found == [row["it"] for row in rows]
+        assert found == right(kind)
 
 
 @KINDS
@@ -188,8 +212,8 @@ def test_a_missing_label_trains_nothing(kind):
 @KINDS
 def test_the_divergence_is_nothing_from_itself_and_something_from_another(kind):
     task = example(kind).task
-    width = task.head(4).bias.shape[0] if kind != "ordinal" else 3
-    shape = (5, 7, width) if task.reads == "tokens" else (5, width)
+    prepared = made({"it": task}, example(kind).rows)
+    shape = (5, *prepared.model(_batch(prepared))["it"].shape[1:])
     scores, teacher = torch.randn(shape, requires_grad=True), torch.randn(shape, requires_grad=True)
     same, other = task.divergence(scores, scores), task.divergence(scores, teacher)
     assert same.shape == other.shape == (5,)
@@ -204,7 +228,7 @@ def test_the_divergence_is_nothing_from_itself_and_something_from_another(kind):
 def test_two_passes_are_pulled_together_from_both_sides(kind):
     task = example(kind).task
     prepared = made({"it": task}, example(kind).rows)
-    batch = prepared.batch(np.arange(2), {"it": np.ones(2, dtype=bool)}, targets=True)
+    batch = _batch(prepared)
     scores = prepared.model(batch)["it"].detach()
     one, other = (scores + 0.3 * torch.randn_like(scores) for _ in range(2))
     one, other = one.requires_grad_(), other.requires_grad_()
@@ -278,6 +302,10 @@ def test_an_answer_does_not_depend_on_its_batch(kind):
     assert _near(together[0], together[4])
 
 
+def _batch(prepared):
+    return prepared.batch(np.arange(2), {"it": np.ones(2, dtype=bool)}, targets=True)
+
+
 def _by_hand(prepared, rows):
     """Answer rows in exactly one batch."""
     wanted = {"it": np.ones(len(rows), bool)}
@@ -287,6 +315,8 @@ def _by_hand(prepared, rows):
     if task.reads == "tokens":
         texts = [prepared.values["text"][int(row)].as_py() for row in rows]
         scores = task.readable(scores, texts, [prepared.tokens["text"].offsets(r) for r in rows])
+    if task.reads == "inputs":
+        scores = task.readable(scores, None)
     return task.answers(scores, {})
 
 
@@ -321,6 +351,8 @@ def random_scores(task: Task, seed: int, scale: float = 4.0) -> Any:
         return dataclasses.replace(
             part.scores, values=torch.randn(values.shape, generator=chance) * scale
         )
+    if task.reads == "inputs":
+        return task.readable(torch.randn(part.scores.vectors.shape, generator=chance), None)
     return torch.randn(part.scores.shape, generator=chance) * scale
 
 
@@ -329,6 +361,8 @@ def _is_label(kind: str, task: Any, label: Any) -> bool:
         return task.range[0] <= label <= task.range[1]
     if kind == "spans":
         return all(span["label"] in task.labels for span in label)
+    if kind == "match":
+        return all(1 <= rank <= 2 for rank in label)
     names = label if kind == "multilabel" else [label]
     return set(names) <= set(task.labels)
 
@@ -352,10 +386,10 @@ def test_probabilities_are_probabilities(kind, seed, temperature):
 @KINDS
 def test_metrics_are_perfect_where_answers_are_the_truth(kind):
     task = example(kind).task
-    truths = task.array([*example(kind).labels] * 4)
+    truths, answers = (task.array([*rows] * 4) for rows in (example(kind).labels, right(kind)))
     for name, metric in task.metrics().items():
         best = 1.0 if metric.higher_is_better else 0.0
-        assert metric.score(truths, truths) == pytest.approx(best), name
+        assert metric.score(truths, answers) == pytest.approx(best), name
         assert not metric.better(best, best)
 
 
@@ -409,10 +443,15 @@ def test_training_labels_fill_in_what_was_left_open(kind):
     task = unlearned.learn(labels, labels)
     if kind == "regression":
         assert (task.center, task.scale) == (-0.5, 2.0)
-    else:
+    elif hasattr(task, "labels"):
         assert sorted(task.labels) == sorted(_names(example(kind).labels))
     assert task.learn(labels, labels) == task, "learning again changes nothing"
-    assert isinstance(task.head(8), torch.nn.Module)
+    assert isinstance(task.head(_width(task, 8)), torch.nn.Module)
+
+
+def _width(task: Task, width: int) -> Any:
+    """Return what a head is built for."""
+    return dict.fromkeys(task.of, width) if task.reads == "inputs" else width
 
 
 def _names(labels) -> set[str]:
@@ -423,8 +462,8 @@ def _names(labels) -> set[str]:
 
 @KINDS
 def test_declared_labels_stay_in_their_order(kind):
-    if kind == "regression":
-        pytest.skip("numbers have no label set")
+    if not hasattr(example(kind).task, "labels"):
+        pytest.skip("there is no label set")
     task = example(kind).task
     labels = column(example(kind).rows, "it", task.type)
     assert task.learn(labels, labels).labels == task.labels
@@ -452,8 +491,9 @@ def test_the_constant_answer_is_a_label(kind):
 @KINDS
 def test_a_head_reads_the_width_it_was_built_for(kind):
     task = example(kind).task
-    shape = (2, 5, 7) if task.reads == "tokens" else (2, 7)
-    assert task.head(7)(torch.zeros(shape)).shape[:-1] == shape[:-1]
+    shape = {"record": (2, 7), "tokens": (2, 5, 7), "inputs": (2, 14)}[task.reads]
+    found = task.head(_width(task, 7))(torch.zeros(shape))
+    assert found.shape[:-1] == ((2, 2) if task.reads == "inputs" else shape[:-1])
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "multilabel", "ordinal"])

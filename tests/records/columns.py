@@ -15,6 +15,7 @@ class Names:
 
     type = pa.string()
     of = None
+    made_of = None
 
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         names = values.cast(pa.string())
@@ -30,6 +31,7 @@ class Numbers:
 
     type = pa.float64()
     of = None
+    made_of = None
 
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         return values.cast(pa.float64())
@@ -41,6 +43,7 @@ class Sets:
 
     type = pa.list_(pa.string())
     of = None
+    made_of = None
 
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         return values.cast(self.type)

@@ -147,8 +147,7 @@ def _glimpse(encoder: Encoder, value: Any) -> str | None:
 
 
 def _read_by(model: Model, name: str) -> list[Encoder]:
-    source = model.reads(model.tasks[name])
-    return [model.inputs[i] for i in ([source] if source else model.inputs)]
+    return [model.inputs[source] for source in model.tasks[name].reading(model.inputs)]
 
 
 def _texts(model: Model, records: Records, name: str, rows: list[int]) -> list[str]:

@@ -72,6 +72,10 @@ def _span_recall(rows: np.ndarray) -> float:
     return right / true if true else 0.0
 
 
+def _found_within(n: int) -> Quick:
+    return Quick(lambda truths, answers: scoring.found_within(truths, answers, n), _mean)
+
+
 def _mean(rows: np.ndarray) -> float:
     return float(rows.mean())
 
@@ -81,6 +85,10 @@ QUICK: dict[Callable[[np.ndarray, np.ndarray], float], Quick] = {
     scoring.macro_f1: Quick(_pairs, _macro_f1),
     scoring.micro_f1: Quick(_pairs, _micro_f1),
     scoring.mean_absolute_error: Quick(lambda t, a: np.abs(t - a), _mean),
+    scoring.mean_reciprocal_rank: Quick(scoring.reciprocal_ranks, _mean),
+    scoring.recall_at_1: _found_within(1),
+    scoring.recall_at_5: _found_within(5),
+    scoring.recall_at_10: _found_within(10),
     scoring.span_f1: Quick(_span_counts, _span_f1),
     scoring.span_precision: Quick(_span_counts, _span_precision),
     scoring.span_recall: Quick(_span_counts, _span_recall),

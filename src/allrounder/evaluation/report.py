@@ -119,6 +119,29 @@ class Robustness:
 
 
 @dataclass(kw_only=True)
+class DirectionReport:
+    """How well one input finds another: the right value among the first 1, 5 and 10.
+
+    Args:
+        asked: the input that is asked with.
+        searched: the input whose values are searched.
+        num_searches: how many records asked.
+        num_candidates: how many values were searched.
+        recall: the share of searches that find the right one, by how many finds count.
+        chance: the same for a ranking at random.
+        median_rank: of the right one.
+    """
+
+    asked: str
+    searched: str
+    num_searches: int
+    num_candidates: int
+    recall: dict[str, Score]
+    chance: dict[str, float]
+    median_rank: float
+
+
+@dataclass(kw_only=True)
 class TaskReport:
     """What was found about one task; a part that its kind does not have is empty or None."""
 
@@ -134,6 +157,7 @@ class TaskReport:
     coverage: Coverage | None = None
     scatter: list[list[float]] = field(default_factory=list)
     errors: list[WrongAnswer] = field(default_factory=list)
+    directions: list[DirectionReport] = field(default_factory=list)
     robustness: Robustness | None = None
 
     @property
@@ -203,6 +227,7 @@ class Report:
         tables += [
             _by_subset(n, task.robustness) for n, task in self.tasks.items() if task.robustness
         ]
+        tables += [_by_direction(n, task) for n, task in self.tasks.items() if task.directions]
         return "\n".join(["\n\n".join(tables), *_listed(self.sentences)])
 
     def to_dict(self) -> dict[str, Any]:
@@ -226,6 +251,20 @@ def _by_subset(name: str, found: Robustness) -> str:
     head = [f"{name}, when it reads", *metrics, "calibration error"]
     about = f"{found.num_records:,} records with all inputs, some of them hidden"
     return f"{about}\n{aligned([head, *rows], left=1)}"
+
+
+def _by_direction(name: str, task: TaskReport) -> str:
+    """Return how well each input of a match task finds the others, as a table."""
+    cuts = list(task.directions[0].recall)
+    head = [f"{name}, asked with", "finds", *(f"recall@{n} (chance)" for n in cuts),
+            "median rank", "searches", "candidates"]  # fmt: skip
+    rows = [
+        [one.asked, one.searched,
+         *(f"{one.recall[n]} ({number(one.chance[n])})" for n in cuts),
+         f"{one.median_rank:g}", f"{one.num_searches:,}", f"{one.num_candidates:,}"]
+        for one in task.directions
+    ]  # fmt: skip
+    return aligned([head, *rows], left=2)
 
 
 def _ece(found: SubsetReport) -> str:

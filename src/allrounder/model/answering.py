@@ -10,9 +10,11 @@ from torch import Tensor
 
 from allrounder.encoders.modules import Features
 from allrounder.model.frozen import by_length
+from allrounder.model.gallery import Gallery, by_input, keys_of
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
 from allrounder.model.subsets import Subset, by_missing, fitting, subsets
+from allrounder.tasks.matching import joined
 
 BUDGET = 8192
 """Padded tokens of one batch."""
@@ -20,7 +22,11 @@ BUDGET = 8192
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of one task for some rows: a tensor, or `TokenScores` for a tokens task."""
+    """The scores of one task for some rows.
+
+    They are a tensor, `TokenScores` for a task that reads tokens, or `Vectors` for one that reads
+    inputs.
+    """
 
     task: str
     rows: np.ndarray
@@ -36,7 +42,7 @@ def scored(
     labeled: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Scored]:
-    """Yield the scores of each task, batch by batch.
+    """Yield the scores of each task, batch by batch; of one that reads inputs all at the end.
 
     Args:
         model: the model.
@@ -48,7 +54,7 @@ def scored(
     """
     names = list(tasks or model.tasks)
     choose = prepared.labeled if labeled else prepared.asked
-    done = 0
+    done, held = 0, {name: [] for name in names if model.tasks[name].reads == "inputs"}
     model.eval()
     for part in by_length(prepared, rows, BUDGET):
         part = np.sort(part)
@@ -58,10 +64,21 @@ def scored(
                 found = model(prepared.batch(part, wanted))
             for name, scores in found.items():
                 at = part[wanted[name]]
-                yield Scored(name, at, _readable(model, prepared, name, at, scores))
+                found_part = Scored(name, at, _readable(model, prepared, name, at, scores))
+                if name in held:
+                    held[name].append(found_part)
+                else:
+                    yield found_part
         done += len(part)
         if progress:
             progress(done, len(rows))
+    yield from (_whole(parts) for parts in held.values() if parts)
+
+
+def _whole(parts: Sequence[Scored]) -> Scored:
+    rows = np.concatenate([part.rows for part in parts])
+    order = np.argsort(rows)
+    return Scored(parts[0].task, rows[order], joined([part.scores for part in parts])[order])
 
 
 def scored_by_subset(
@@ -122,6 +139,10 @@ def _readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, sco
     task = model.tasks[name]
     if task.reads == "record":
         return scores.float().cpu()
+    if task.reads == "inputs":
+        known = name in prepared.targets and prepared.targets[name].known(rows).all()
+        keys = prepared.target(name, rows) if known else None
+        return task.readable(scores.float().cpu(), keys)  # type: ignore[attr-defined]
     source = model.reads(task) or ""
     texts = prepared.values[(model.inputs[source].fields or [source])[0]]
     return task.readable(  # type: ignore[attr-defined]
@@ -138,24 +159,78 @@ class Answerer:
         passes: models, each with the tasks it answers; one model answers all of them unless a
             task keeps a snapshot of its own.
         calibration: by task, what `Task.calibrate` found, and `without` some inputs.
+        galleries: by match task, what it searches.
     """
 
     def __init__(
         self,
         passes: Sequence[tuple[Model, Sequence[str]]],
         calibration: Mapping[str, dict[str, Any]],
+        galleries: Mapping[str, Gallery] | None = None,
     ) -> None:
         self.passes = passes
         self.calibration = calibration
+        self.galleries = galleries or {}
 
-    def answers(self, prepared: Prepared, rows: np.ndarray) -> list[dict[str, Any]]:
-        """Return, for each of `rows` in order, the answer of every task that can be asked."""
+    def answers(
+        self,
+        prepared: Prepared,
+        rows: np.ndarray,
+        *,
+        among: Mapping[str, Gallery] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return, for each of `rows` in order, the answer of every task that can be asked.
+
+        Args:
+            prepared: the records.
+            rows: which of them.
+            among: what match tasks search instead of their galleries.
+        """
+        galleries = self.galleries if among is None else among
         found: dict[int, dict[str, Any]] = {int(row): {} for row in rows}
         for model, tasks in self.passes:
             for part in scored(model, prepared, rows, tasks=tasks):
                 known = self.calibration.get(part.task, {})
                 answers = answers_of(model, prepared, part, known)
+                if part.task in galleries:
+                    near = galleries[part.task].matches(_by_input(model, part))
+                    answers = [{**a, "matches": m} for a, m in zip(answers, near, strict=True)]
                 for row, answer in zip(part.rows, answers, strict=True):
                     found[int(row)][part.task] = answer
         order = [name for name in self.passes[0][0].tasks]
         return [{n: answers[n] for n in order if n in answers} for answers in found.values()]
+
+
+def galleries_of(
+    passes: Sequence[tuple[Model, Sequence[str]]],
+    prepared: Prepared,
+    rows: np.ndarray,
+    records: Sequence[str],
+    values: Mapping[str, Sequence[str | None]],
+) -> dict[str, Gallery]:
+    """Return what each match task can search: the distinct values of some rows.
+
+    Args:
+        passes: the models that answer, each with its tasks.
+        prepared: the records.
+        rows: which of them, rising.
+        records: a name for each.
+        values: by input, its values at those rows as a person would read them.
+    """
+    found = {}
+    for model, tasks in passes:
+        matching = [name for name in tasks if model.tasks[name].reads == "inputs"]
+        for part in scored(model, prepared, rows, tasks=matching) if matching else ():
+            at = np.searchsorted(rows, part.rows)
+            vectors = _by_input(model, part)
+            found[part.task] = Gallery.of(
+                vectors,
+                {name: keys_of(prepared, name, part.rows) for name in vectors},
+                [records[place] for place in at],
+                {name: [values[name][place] for place in at] for name in vectors},
+            )
+    return found
+
+
+def _by_input(model: Model, part: Scored) -> dict[str, Tensor]:
+    return by_input(model.tasks[part.task].reading(model.inputs), part.scores.vectors)

@@ -88,21 +88,25 @@ class Model(nn.Module):
         self.joins_tokens = self.fusion is not None and fusion.reads_tokens
         self.openings = nn.ModuleDict({n: Opening(joint, widths[n]) for n in self.opens})
         self.heads = nn.ModuleDict(
-            {
-                name: task.head(widths.get(self.reads(task) or "", joint))
-                for name, task in self.tasks.items()
-            }
+            {name: task.head(self._width(task, widths, joint)) for name, task in self.tasks.items()}
         )
         self.dropout = nn.Dropout(dropout)
         self.precision = precision
+
+    def _width(self, task: Task, widths: Mapping[str, int], joint: int) -> Any:
+        """Return the width of what the head of a task reads; by input where it reads inputs."""
+        if task.reads == "inputs":
+            return {name: widths[name] for name in task.reading(self.inputs)}
+        return widths.get(self.reads(task) or "", joint)
 
     def encoding(self, name: str) -> Encoding:
         """Return the module that reads the input `name`."""
         return self.encoders[self.owners[name]]  # type: ignore[return-value]
 
     def reads(self, task: Task) -> str | None:
-        """Return the one input that a task reads, or None where it reads all of them."""
-        return task.of or (next(iter(self.inputs)) if len(self.inputs) == 1 else None)
+        """Return the one input that a task reads, or None where it reads several."""
+        names = task.reading(self.inputs)
+        return names[0] if len(names) == 1 else None
 
     def _opens(self, fusion: Fusion) -> list[str]:
         if not fusion.reads_tokens or len(self.inputs) == 1:
@@ -112,6 +116,8 @@ class Model(nn.Module):
 
     def _is_fused(self, task: Task) -> bool:
         source = self.reads(task)
+        if task.reads == "inputs":
+            return False
         return source is None or (task.reads == "tokens" and source in self.opens)
 
     def reads_tokens(self, name: str) -> list[str]:
@@ -201,12 +207,25 @@ class Model(nn.Module):
         joined: Joined | None,
         batch: Batch,
     ) -> Tensor:
+        if self.tasks[name].reads == "inputs":
+            return self._side_by_side(name, features, batch)[places]
         source = self.reads(self.tasks[name])
         if source is None:
             return joined.vector[places]  # type: ignore[union-attr]
         rows = _position(batch.inputs[source].present, places)
         tokens = self.tasks[name].reads == "tokens"
         return (states[source] if tokens else features[source].pooled)[rows]  # type: ignore[index]
+
+    def _side_by_side(self, name: str, features: Mapping[str, Features], batch: Batch) -> Tensor:
+        """Return the vectors of the inputs of a task end to end, zeros where missing: [n, ΣD]."""
+        parts = []
+        for source in self.tasks[name].reading(self.inputs):
+            part = torch.zeros(batch.num_records, self.encoding(source).width, device=self.device)
+            if source in features:
+                present = batch.inputs[source].present
+                part = part.index_copy(0, present, features[source].pooled)
+            parts.append(part)
+        return torch.cat(parts, -1)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of each task for each record of the batch that it has to learn from."""

@@ -31,8 +31,8 @@ class Stored(Protocol):
 class Targets:
     """The labels of one task: row r has `values[place[r]]`, or none where `place[r]` is -1.
 
-    For a task that reads records `values` is a tensor of targets; for one that reads tokens it
-    is the column of labels, which a batch turns into tags.
+    `values` is a tensor of targets; for a task that reads tokens it is the column of labels,
+    which a batch turns into tags.
     """
 
     place: np.ndarray
@@ -44,7 +44,7 @@ class Targets:
         known = np.asarray(labels.is_valid())
         place = np.where(known, np.cumsum(known) - 1, -1)
         values = labels.drop_null()
-        if task.reads == "record":
+        if task.reads != "tokens":
             encoded = [task.encode(part) for part in in_parts(values)]
             values = torch.cat(encoded) if encoded else task.encode([])
         return cls(place, values)
@@ -62,8 +62,8 @@ class Targets:
 class Taught:
     """What an older model said of some rows: row r has `values[place[r]]`, or nothing at -1.
 
-    For a task that reads records `values` is a tensor of scores, one row each; for one that reads
-    tokens a list of them, as long as the records are.
+    `values` is a tensor of scores, one row each; for a task that reads tokens a list of them, as
+    long as the records are.
     """
 
     place: np.ndarray
@@ -150,11 +150,8 @@ class Prepared:
     def asked(self, rows: np.ndarray, tasks: Iterable[str]) -> dict[str, np.ndarray]:
         """Return which of `rows` each task can be asked of: those that have what it reads."""
         has = {name: self.has(name, rows) for name in self.model.inputs}
-        anything = np.any(list(has.values()), axis=0)
-        return {
-            name: has.get(self.model.reads(self.model.tasks[name]) or "", anything)
-            for name in tasks
-        }
+        reading = {name: self.model.tasks[name].reading(has) for name in tasks}
+        return {n: np.any([has[source] for source in some], axis=0) for n, some in reading.items()}
 
     def labeled(self, rows: np.ndarray, tasks: Iterable[str]) -> dict[str, np.ndarray]:
         """Return which of `rows` carry the label of each task and have what it reads."""
@@ -209,7 +206,7 @@ class Prepared:
     def target(self, name: str, rows: np.ndarray) -> Tensor:
         """Return the targets of one task for rows that carry its label."""
         task, found = self.model.tasks[name], self.targets[name]
-        if task.reads == "record":
+        if task.reads != "tokens":
             return found.values[torch.from_numpy(found.place[rows])]
         tokens = self.tokens[self.model.reads(task) or ""]
         offsets = [tokens.offsets(row) for row in rows]

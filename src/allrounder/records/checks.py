@@ -1,6 +1,6 @@
 """What must hold for the records as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,22 +10,40 @@ from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.records.source import SPLITS
 
 
-def check_table(table: pa.Table, tasks: Sequence[str], found: Mapping[str, Sequence[str]]) -> None:
+def check_table(
+    table: pa.Table,
+    tasks: Sequence[str],
+    found: Mapping[str, Sequence[str]],
+    *,
+    made_of: Mapping[str, Iterable[str]],
+) -> None:
     """Refuse records that cannot train and judge a model.
 
     Args:
         table: All records.
         tasks: Their tasks.
         found: The path of every source → the columns in it.
+        made_of: Task whose labels are made from inputs → those.
 
     Raises:
         DataError: where a task has no label or only one class, or a split has no record.
     """
     for task in tasks:
-        _check_labels(task, table[task], found)
+        if task in made_of:
+            _check_made(task, table[task], made_of[task])
+        else:
+            _check_labels(task, table[task], found)
     _check_splits(np.bincount(table["split"].to_numpy(), minlength=len(SPLITS)).tolist())
     for task in tasks:
         _check_trains(task, table)
+
+
+def _check_made(task: str, labels: pa.ChunkedArray, inputs: Iterable[str]) -> None:
+    if not pc.count(labels).as_py():
+        raise DataError(
+            f"`tasks.{task}` matches {listed(inputs)}: expected records with two of them or more, "
+            "found none. Put what belongs together into one record."
+        )
 
 
 def _check_labels(task: str, labels: pa.ChunkedArray, found: Mapping[str, Sequence[str]]) -> None:

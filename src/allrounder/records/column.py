@@ -1,5 +1,6 @@
 """What a task promises about its column of labels."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -30,11 +31,17 @@ class Column(Protocol):
         """The text field that the label points into (spans), else None."""
         ...
 
+    @property
+    def made_of(self) -> Mapping[str, Sequence[str]] | None:
+        """Input → its fields, where labels are made from inputs and none is read, else None."""
+        ...
+
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         """Turn raw values of any Arrow type into labels of `type`.
 
         Args:
             values: one raw value per row: strings from text formats, anything from JSONL/Parquet.
+                Where labels are made from inputs, a hash of each one's value, 0 where missing.
             texts: the text field named by `of`, one string per row; None where `of` is None.
 
         Raises:

@@ -177,7 +177,9 @@ def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
     table = pa.concat_tables([draft.write(scratch / f"{draft.number}.arrow") for draft in drafts])
     if plan.trains:
         found = {draft.source.path: list(draft.reader.names) for draft in drafts}
-        check_table(table, [name for name in plan.columns if name not in plan.without], found)
+        made_of = {n: column.made_of for n, column in plan.columns.items() if column.made_of}
+        tasks = [name for name in plan.columns if name not in plan.without]
+        check_table(table, tasks, found, made_of=made_of)
     about = About(
         fingerprint=_digest(table, plan),
         aside=[one for draft in drafts for one in draft.aside],

@@ -1,6 +1,6 @@
 """From the columns of a file to the fields and labels of a project."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.records.column import BadValue, Column
 from allrounder.records.field import Field, Read, Stat, TextField, as_strings, filled
+from allrounder.records.keys import content_keys
 from allrounder.records.opening import Opened
 from allrounder.records.wiring import wired
 
@@ -177,6 +178,8 @@ class Reader:
 
     def _labels(self, batch: pa.RecordBatch, task: str, fields: Mapping) -> pa.Array:
         column, name = self.columns[task], self.named(batch, task)
+        if column.made_of is not None:
+            return column.read(_hashed(column.made_of, fields), None)
         if name is None:
             return pa.nulls(batch.num_rows, column.type)
         values = filled(batch[name]) if pa.types.is_string(batch[name].type) else batch[name]
@@ -243,6 +246,18 @@ def _is_file(name: str | None, fields: Mapping[str, Field]) -> bool:
     """Return whether the field that a folder fills, the only one if unnamed, holds files."""
     name = name or (next(iter(fields)) if len(fields) == 1 else "")
     return name in fields and pa.types.is_struct(fields[name].type)
+
+
+def _hashed(made_of: Mapping[str, Sequence[str]], fields: Mapping[str, pa.Array]) -> pa.Array:
+    """Return a hash of the value of each input, 0 where it is missing: a list a record."""
+    columns = []
+    for names in made_of.values():
+        values = {name: fields[name] for name in names}
+        missing = np.array(_all([part.is_null() for part in values.values()]))
+        columns.append(np.where(missing, 0, content_keys(values)))
+    table = np.stack(columns, 1).astype(np.uint64)
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(table.ravel()), table.shape[1])
+    return lists.cast(pa.list_(pa.uint64()))
 
 
 def _all(masks: Iterable[pa.Array]) -> pa.Array:

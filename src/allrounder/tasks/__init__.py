@@ -2,6 +2,7 @@
 
 from allrounder.kinds import Kinds
 from allrounder.tasks.base import Metric, Task
+from allrounder.tasks.match import Match
 from allrounder.tasks.multiclass import Multiclass
 from allrounder.tasks.multilabel import Multilabel
 from allrounder.tasks.ordinal import Ordinal
@@ -15,6 +16,17 @@ TASKS = Kinds[Task](
     regression=Regression,
     ordinal=Ordinal,
     spans=Spans,
+    match=Match,
 )
 
-__all__ = ["TASKS", "Metric", "Multiclass", "Multilabel", "Ordinal", "Regression", "Spans", "Task"]
+__all__ = [
+    "TASKS",
+    "Match",
+    "Metric",
+    "Multiclass",
+    "Multilabel",
+    "Ordinal",
+    "Regression",
+    "Spans",
+    "Task",
+]

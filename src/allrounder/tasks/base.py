@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -50,13 +50,32 @@ class Task(Kind, ABC):
         metric: the metric that decides which snapshot is best; by default the kind's first.
     """
 
-    reads: ClassVar[Literal["record", "tokens"]] = "record"
-    """Whether the head reads one vector a record or one vector a token."""
+    reads: ClassVar[Literal["record", "tokens", "inputs"]] = "record"
+    """Whether the head reads one vector a record, one a token, or one of each input.
+
+    A task that reads inputs is answered for all records of a call together.
+    """
 
     of: str | None = None
     weight: float = 1.0
     abstain: float | None = None
     metric: str | None = None
+
+    def over(self, inputs: Sequence[str]) -> Self:
+        """Return the task with what the names of the project's inputs tell."""
+        return self
+
+    def reading(self, inputs: Iterable[str]) -> list[str]:
+        """Return which of the project's inputs the task reads."""
+        return [self.of] if self.of else list(inputs)
+
+    @property
+    def makes_labels(self) -> bool:
+        """Whether labels are made from the inputs that it reads, instead of read from a file.
+
+        `read` then gets a hash of every input's value, 0 where it is missing.
+        """
+        return False
 
     @property
     @abstractmethod
@@ -119,7 +138,9 @@ class Task(Kind, ABC):
     def head(self, width: int) -> "nn.Module":
         """Build the module from features to scores.
 
-        Features are [n, D] for a task that reads records, [n, T, D] for one that reads tokens.
+        Features are [n, D] for a task that reads records, [n, T, D] for one that reads tokens. A
+        task that reads inputs is given the width of each by name, and reads their vectors end to
+        end, zeros where one is missing: [n, ΣD].
         """
 
     def begin(self, head: "nn.Module", targets: "Tensor") -> None:

@@ -1,5 +1,6 @@
 """Metrics, each from a library, with torch and scikit-learn kept out of start-up."""
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +69,60 @@ def span_recall(truths: np.ndarray, answers: np.ndarray) -> float:
     """Share of the true spans that were found."""
     right, _, true = _counts(truths, answers)
     return right / true if true else 0.0
+
+
+def mean_reciprocal_rank(truths: np.ndarray, answers: np.ndarray) -> float:
+    """Mean of 1 / rank over records and directions."""
+    return float(reciprocal_ranks(truths, answers).mean())
+
+
+def recall_at_1(truths: np.ndarray, answers: np.ndarray) -> float:
+    """Share of searches whose first find is the right one."""
+    return float(found_within(truths, answers, 1).mean())
+
+
+def recall_at_5(truths: np.ndarray, answers: np.ndarray) -> float:
+    """Share of searches that find the right one among the first 5."""
+    return float(found_within(truths, answers, 5).mean())
+
+
+def recall_at_10(truths: np.ndarray, answers: np.ndarray) -> float:
+    """Share of searches that find the right one among the first 10."""
+    return float(found_within(truths, answers, 10).mean())
+
+
+def found_within(truths: np.ndarray, answers: np.ndarray, n: int) -> np.ndarray:
+    """Return for each record the share of its searches that find the right one among `n`: [n].
+
+    Args:
+        truths: hashes of the values of each input, 0 where missing: [n, M].
+        answers: ranks of the right one by direction, NaN where there is none: [n, M · (M − 1)].
+            A record without any stands for a ranking at random.
+        n: how many finds count.
+    """
+    found = np.where(np.isnan(answers), np.nan, answers <= n)
+    return _mean_or(found, np.minimum(1.0, n / _num_candidates(truths)))
+
+
+def reciprocal_ranks(truths: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Return for each record the mean of 1 / rank over its searches: [n]."""
+    sizes = _num_candidates(truths)
+    chance = np.array([(1 / np.arange(1, size + 1)).mean() for size in sizes])
+    return _mean_or(1 / answers, chance)
+
+
+def _num_candidates(truths: np.ndarray) -> np.ndarray:
+    """Return how many values are searched in each direction."""
+    sizes = [max(1, len(np.unique(keys[keys != 0]))) for keys in truths.T]
+    return np.array([sizes[b] for _, b in permutations(range(len(sizes)), 2)])
+
+
+def _mean_or(values: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Return the mean of each row without its NaN; a row of nothing else has that of `chance`."""
+    known = ~np.isnan(values)
+    count = known.sum(-1)
+    total = np.where(known, values, 0.0).sum(-1)
+    return np.where(count > 0, total / np.maximum(count, 1), chance.mean())
 
 
 def _counts(truths: np.ndarray, answers: np.ndarray) -> tuple[int, int, int]:

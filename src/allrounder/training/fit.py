@@ -14,7 +14,7 @@ from allrounder.evaluation.assess import Known, assess
 from allrounder.evaluation.fitting import calibrate
 from allrounder.evaluation.said import Passes, Said
 from allrounder.kinds import dump
-from allrounder.model import Model, Prepared, save_model
+from allrounder.model import Model, Prepared, save_model, shelve
 from allrounder.records import as_csv
 from allrounder.runs import environment, write_json, write_text, write_yaml
 from allrounder.tasks import Task
@@ -53,6 +53,7 @@ def fit(
         calibration = _calibration(job, passes, prepared)
         job.tell("calibrate", 1, 1, "")
         reports, speed = _judged(job, passes, prepared, calibration)
+        shelved = shelve(job.run.path, passes, prepared, job.records)
     report = Report(
         tasks=reports,
         sharing=comparison and comparison.sharing,
@@ -64,7 +65,7 @@ def fit(
         project=job.run.project(),
         environment=environment(),
         split="test",
-        notes=[*job.records.notes, *course.notes, *_notes(prepared)],
+        notes=[*job.records.notes, *course.notes, *_notes(prepared), *shelved],
         created=environment()["created"],
     )
     _save(job, model, own, calibration, report)

@@ -131,14 +131,19 @@ class Job:
             cache=self.cache / "tokens",
         )
         self.tell("tokenize", 1, 1, "")
-        rows = np.sort(np.concatenate([self.rows(split) for split in SPLITS]))
         store_frozen(
             prepared,
-            rows,
+            self._visited(),
             cache=self.cache / "features",
             progress=lambda done, total: self.tell("run frozen layers", done, total, ""),
         )
         return prepared
+
+    def _visited(self) -> np.ndarray:
+        """Return the rows that are read: those with labels, and all where some task is searched."""
+        if any(task.reads == "inputs" for task in self.tasks.values()):
+            return np.arange(len(self.records))
+        return np.sort(np.concatenate([self.rows(split) for split in SPLITS]))
 
 
 @contextmanager

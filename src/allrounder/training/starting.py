@@ -141,9 +141,10 @@ class Old:
 
 def parts_read(task: Task, inputs: Iterable[str], fusion: Fusion) -> list[str]:
     """Return the parts of what the head of a task reads, in order: inputs, or what joins them."""
-    names = list(inputs)
-    source = task.of or (names[0] if len(names) == 1 else None)
-    return [source] if source else list(fusion.columns(dict.fromkeys(names, 1)))
+    names = task.reading(inputs)
+    if len(names) == 1 or task.reads == "inputs":
+        return names
+    return list(fusion.columns(dict.fromkeys(names, 1)))
 
 
 def _shape(encoder: Encoder) -> str:

@@ -45,12 +45,12 @@ def said_by(model: Model, prepared: Prepared, task: str, rows: np.ndarray) -> Ta
     training = model.training
     for part in scored(model, prepared, rows, tasks=[task]):
         place[part.rows] = np.arange(len(values), len(values) + len(part.rows))
-        if model.tasks[task].reads == "record":
+        if model.tasks[task].reads != "tokens":
             values += part.scores.unbind()
         else:
             pairs = zip(part.scores.values, part.scores.records, strict=True)
             values += [line[: len(record.offsets)].clone() for line, record in pairs]
     model.train(training)
-    if model.tasks[task].reads == "record" and values:
+    if model.tasks[task].reads != "tokens" and values:
         return Taught(place, torch.stack(values))
     return Taught(place, values)

@@ -71,7 +71,7 @@ def _continue(model: Model, name: str, old: Old, fusion: Fusion, weights: Weight
     task, prefix = model.tasks[name], f"heads.{name}."
     found = {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
     before, now = old.parts_read(name), parts_read(task, model.inputs, fusion)
-    if before != now:
+    if before != now and task.reads != "inputs":
         widths = {part: model.encoding(part).width for part in now}
         absent = {part: weights[f"fusion.absent.{part}"] for part in before if part not in now}
         sizes = {p: len(absent[p]) if p in absent else widths[p] for p in before}
@@ -83,4 +83,4 @@ def _continue(model: Model, name: str, old: Old, fusion: Fusion, weights: Weight
                 f"{old.run.path}. Rename the task to start it anew."
             ) from None
     head: nn.Module = model.heads[name]
-    head.load_state_dict(task.continued_head(old.tasks[name], found))
+    head.load_state_dict({**head.state_dict(), **task.continued_head(old.tasks[name], found)})

@@ -148,10 +148,9 @@ def _part(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
     first = job.settings.first if len(names) > 1 else []
     settings = replace(job.settings, seed=seed, probe=False, twins=None, first=first)
     tasks = {name: job.tasks[name] for name in names}
-    reads = {task.of for task in tasks.values()}
+    reads = {source for task in tasks.values() for source in task.reading(job.inputs)}
     hears = job.fusion.reads_tokens and any(task.reads == "tokens" for task in tasks.values())
-    every = hears or None in reads
-    inputs = job.inputs if every else {n: e for n, e in job.inputs.items() if n in reads}
+    inputs = {n: e for n, e in job.inputs.items() if hears or n in reads}
     settings = replace(settings, epochs=budget * _epochs(job, names))
     freeze = [name for name in job.freeze if name in tasks]
     return replace(job, settings=settings, tasks=tasks, inputs=inputs, freeze=freeze)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from allrounder.evaluation.forms.form import Form
+from allrounder.evaluation.forms.matches import Matches
 from allrounder.evaluation.forms.one_label import OneLabel
 from allrounder.evaluation.forms.several_labels import SeveralLabels
 from allrounder.evaluation.forms.spans import Spans
@@ -18,6 +19,7 @@ FORMS: dict[str, Form] = {
     "labels": SeveralLabels(),
     "value": Value(),
     "spans": Spans(),
+    "matches": Matches(),
 }
 
 
