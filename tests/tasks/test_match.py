@@ -81,6 +81,13 @@ def test_a_model_that_says_the_same_of_all_ranks_everything_in_the_middle():
     assert ranks(Vectors(same, different(5, 2))) == [[3.0, 3.0]] * 5
 
 
+def test_parts_of_which_one_has_no_hashes_have_none_together():
+    with_keys, without = Vectors(unit(2, 2, 4), different(2, 2)), Vectors(unit(3, 2, 4), None)
+    both = matching.joined([with_keys, without])
+    assert (len(both), both.keys) == (5, None)
+    assert matching.joined([with_keys, with_keys])[np.array([3])].keys.tolist() == [[3, 4]]
+
+
 def test_ranks_in_blocks_are_those_at_once(monkeypatch):
     found = Vectors(unit(40, 3, 8), different(40, 3))
     whole = ranks(found)

@@ -4,7 +4,7 @@ Shapes: n records, M inputs, W width of the vectors that are compared, D width o
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 
@@ -78,10 +78,11 @@ class Vectors:
         return self.vectors.unbind()
 
 
-def joined(parts: list[Vectors]) -> Vectors:
-    """Return the vectors of all parts as one."""
+def joined(parts: Sequence[Vectors]) -> Vectors:
+    """Return the vectors of all parts as one, without hashes where some part has none."""
     keys = [part.keys for part in parts if part.keys is not None]
-    return Vectors(torch.cat([part.vectors for part in parts]), torch.cat(keys) if keys else None)
+    whole = torch.cat(keys) if len(keys) == len(parts) else None
+    return Vectors(torch.cat([part.vectors for part in parts]), whole)
 
 
 def there(vectors: Tensor) -> Tensor:
