@@ -53,13 +53,19 @@ def test_every_command_is_one_that_the_program_takes(text):
             assert vars(cli.parser().parse_args(words))
 
 
+def _of(task) -> list:
+    """Return the inputs that a task of a block names."""
+    of = task.get("of", []) if isinstance(task, dict) else []
+    return [of] if isinstance(of, str) else of
+
+
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_every_project_file_can_be_read(text):
     sections = yaml.safe_load(text)
     if not isinstance(sections, dict) or not sections.keys() <= set(SECTIONS):
         return
     tasks = sections.get("tasks", {"topic": "multiclass"})
-    named = {"text", *(task["of"] for task in tasks.values() if "of" in task)}
+    named = {"text", *(name for task in tasks.values() for name in _of(task))}
     whole = {"sources": ["news.csv"], "inputs": dict.fromkeys(named, "hashing"), "tasks": tasks}
     assert make_plan({**whole, **sections}, folder=ROOT).tasks
 

@@ -55,6 +55,7 @@ class Spans:
 
     type = pa.list_(SPAN)
     of = "text"
+    made_of = None
 
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         assert len(values) == len(texts)
