@@ -6,6 +6,7 @@ The examples run on these where no data hub can be reached. Nothing fetched here
 import hashlib
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 KIT = Path(__file__).parents[1] / ".kit"
@@ -56,6 +57,37 @@ def unpacked(package: str, sha256: str) -> Path:
     draft = KIT / f".{package}"
     subprocess.run(["dpkg-deb", "-x", str(archive), str(draft)], check=True)
     draft.replace(folder)
+    archive.unlink()
+    return folder
+
+
+def npm(package: str, filename: str, sha256: str) -> Path:
+    """Return the folder of an npm package, downloading and unpacking it once.
+
+    It is not installed, and none of its scripts runs.
+
+    Args:
+        package: name and version, as in `name@1.0.0`.
+        filename: what the archive is called.
+        sha256: what it must hash to.
+    """
+    folder = KIT / filename.removesuffix(".tgz")
+    if folder.is_dir():
+        return folder
+    KIT.mkdir(exist_ok=True)
+    command = ["npm", "pack", "--silent", "--ignore-scripts", package]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=KIT)
+    except FileNotFoundError:
+        sys.exit(f"{package} comes as an npm package, and there is no npm here.")
+    if done.returncode:
+        sys.exit(f"{package} could not be fetched:\n{done.stderr.strip()}")
+    archive = checked(KIT / filename, sha256)
+    draft = KIT / f".{folder.name}"
+    with tarfile.open(archive) as packed:
+        packed.extractall(draft, filter="data")
+    (draft / "package").replace(folder)
+    draft.rmdir()
     archive.unlink()
     return folder
 

@@ -13,7 +13,7 @@ from allrounder.judging import job_of
 from allrounder.runs import Run
 from allrounder.tasks import Regression
 from allrounder.training.settings import Twins
-from allrounder.training.twins import Told, _Court, _part, compare
+from allrounder.training.twins import TIMED, Told, _Court, _part, compare, timed
 
 TRAINING = {
     "epochs": 2, "batch_records": 8, "head_lr": 0.03, "precision": "fp32", "probe": False,
@@ -154,6 +154,15 @@ def test_a_finished_run_gets_its_twins_and_answers_as_the_report_says(tmp_path, 
     assert kept["snapshots"]["mood"]["shipped"] is None
     value = again.evaluate().tasks["mood"].deciding.after.value
     assert value == pytest.approx(report.sharing.tasks["mood"].shipped[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [0, 1, TIMED, TIMED + 1, 10 * TIMED])
+def test_answers_are_timed_on_records_from_first_to_last(n):
+    rows = timed(np.arange(n))
+    assert len(set(rows.tolist())) == min(n, TIMED)
+    assert rows.tolist() == sorted(rows.tolist())
+    assert not n or rows[0] == 0
+    assert n < 2 or rows[-1] == n - 1
 
 
 def test_twins_that_were_trained_are_not_trained_again(tmp_path):
