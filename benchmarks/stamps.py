@@ -119,8 +119,8 @@ def main() -> None:
         "Encoders, frozen: EfficientNet-lite0, MiniLM, Whisper-tiny.en (English only; it hears "
         "French, Spanish and Russian). Fusion `gated`, `modality_dropout` 0.5, chosen on validation stamps.",
         "The same snapshot rule, epochs and learning rates for all.",
-        "Pictures and captions tell nothing of the language that is spoken, and cost that task six "
-        "points: the example says `of: speech` of it.",
+        "Pictures and captions tell nothing of the language that is spoken, and cost that task some "
+        "seven points: the example says `of: speech` of it.",
     ])  # fmt: skip
 
 

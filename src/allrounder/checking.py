@@ -1,8 +1,8 @@
 """What `check` says of a project before anything is trained. Starts without torch."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class CheckReport:
         vocabulary: by input, how far its texts are from the encoder's vocabulary.
         inside_words: by spans task, the share of spans that begin or end inside a word.
         untrained: by task, the labels that no training record carries.
+        frozen: the tasks that are kept as they are, and need no labels.
         sharing: what a short probe says of sharing one model, where it was asked for.
     """
 
@@ -44,6 +45,7 @@ class CheckReport:
     vocabulary: dict[str, Vocabulary]
     inside_words: dict[str, float]
     untrained: dict[str, list[str]]
+    frozen: list[str] = field(default_factory=list)
     sharing: Advice | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class CheckReport:
         return [
             *_aside(self.data),
             *_leaks(self.data),
-            *_labels(self.data),
+            *_labels(self.data, self.frozen),
             *_untrained_labels(self.untrained),
             *_spans(self.inside_words),
             *_texts(self.vocabulary),
@@ -136,6 +138,7 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
             and hasattr(task, "labels")
             and (found := _untrained(records, name, task))
         },
+        frozen=frozen,
     )
 
 
@@ -266,7 +269,7 @@ def _leaks(data: DataReport) -> Iterator[str]:
         yield f"{data.duplicates.n:,} records repeat {repeated}another one."
 
 
-def _labels(data: DataReport) -> Iterator[str]:
+def _labels(data: DataReport, frozen: Sequence[str]) -> Iterator[str]:
     for task, found in data.conflicts.items():
         first, second = found.examples[0]
         yield (
@@ -276,7 +279,8 @@ def _labels(data: DataReport) -> Iterator[str]:
     for task, groups in data.variants.items():
         names = ", ".join(" = ".join(map(repr, group)) for group in groups[:3])
         yield f"Labels of {task} that differ only in case or space: {names}. Make them one."
-    for task in dict.fromkeys(task for row in data.coverage for task in row.labels):
+    tasks = dict.fromkeys(task for row in data.coverage for task in row.labels)
+    for task in (name for name in tasks if name not in frozen):
         for split in SPLITS:
             n = sum(row.labels.get(task, {}).get(split, 0) for row in data.coverage)
             if n < FEW:

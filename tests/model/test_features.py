@@ -6,6 +6,7 @@ import torch
 from making import hashing, made, tiny_text
 
 from allrounder.encoders.modules import Features
+from allrounder.errors import RunError
 from allrounder.model import store_frozen
 from allrounder.model.features import FeatureCache, filled
 from allrounder.tasks import Multiclass
@@ -67,6 +68,23 @@ def test_a_killed_run_goes_on_where_it_stood(tmp_path, monkeypatch):
     assert len(FeatureCache(tmp_path).entries) == 4
     cache, entries = fill(tmp_path, range(8))
     assert cache.pooled(entries)[:, 0].tolist() == [*range(8)]
+
+
+def test_a_full_disk_gets_a_sentence_and_loses_nothing(tmp_path, monkeypatch):
+    fill(tmp_path, [1, 2])
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(RunError, match="No space left.*Make room"),
+    ):
+        patched.setattr(np, "save", full)
+        fill(tmp_path, [1, 2, 3])
+    assert not list(tmp_path.glob(".*"))
+    cache, entries = fill(tmp_path, [1, 2])
+    assert cache.pooled(entries)[:, 0].tolist() == [1, 2]
 
 
 def test_new_records_cost_only_themselves(tiny, tmp_path):

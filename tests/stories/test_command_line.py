@@ -142,7 +142,10 @@ def test_a_project_starts_from_a_run_and_keeps_what_it_freezes(newsroom, say):
     plain |= {"from": {"run": "runs/1", "freeze": ["topic"]}, "tasks": {"mood": "regression"},
               "sources": [{"path": "rated.jsonl"}]}  # fmt: skip
     (file.parent / "next.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
-    assert say("check", file.parent / "next.yaml")[0] == 0
+    code, out, _ = say("check", file.parent / "next.yaml")
+    assert code == 0
+    assert "mood has" in out
+    assert "topic has" not in out, "a task that is kept as it is needs no labels"
     code, out, err = say("train", file.parent / "next.yaml")
     assert (code, err) == (0, "")
     assert "runs/2/report.html" in out

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders.modules import Features
+from allrounder.errors import RunError
 from allrounder.model.network import Given
 
 PART = 4096
@@ -118,6 +119,8 @@ class FeatureCache:
             )
             part = self.folder / draft.name.split(".")[1]
             draft.replace(part)
+        except OSError as error:
+            raise unkept(self.folder, error) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         self._enter(Part(part))
@@ -153,6 +156,14 @@ class FeatureCache:
         for number in np.unique(owners):
             at = np.flatnonzero(owners == number)
             yield self.parts[number], at, entries[at] - self.bounds[number]
+
+
+def unkept(folder: Path, error: OSError) -> RunError:
+    """Return the sentence for a disk that takes no more of what frozen layers say."""
+    return RunError(
+        f"{folder}: what frozen layers say could not be kept there: {error.strerror or error}. "
+        "Make room and start again; what was kept before is still there."
+    )
 
 
 def _ragged(features: Features) -> tuple[Tensor, Tensor]:

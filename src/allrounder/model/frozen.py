@@ -16,7 +16,7 @@ from torch import Tensor
 
 from allrounder.encoders.modules import Features, evaluating
 from allrounder.kinds import dump
-from allrounder.model.features import FrozenFeatures, filled
+from allrounder.model.features import FrozenFeatures, filled, unkept
 from allrounder.model.network import Given
 from allrounder.model.prepared import Prepared
 
@@ -147,7 +147,10 @@ def _keep_states(
         return  # too large to keep: the frozen part runs in every epoch instead
     path = cache / _key(prepared, name, whole, rows)
     if not path.exists():
-        _write(path, prepared, name, rows, whole, starts, progress)
+        try:
+            _write(path, prepared, name, rows, whole, starts, progress)
+        except OSError as error:
+            raise unkept(cache, error) from error
     _tidy(path)
     states = np.load(path / "states.npy", mmap_mode="r")
     prepared.stored[name] = StemStates(prepared, name, states, starts, whole)
