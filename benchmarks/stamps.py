@@ -117,8 +117,8 @@ def main() -> None:
         f"{len(seeds)} seeds; mean ± half of the 95 % interval over seeds, differences with 95 % "
         "intervals (Student's t). Intervals over the test stamps are wider: about ± 5 points.",
         "Encoders, frozen: EfficientNet-lite0, MiniLM, Whisper-tiny.en (English only; it hears "
-        "French, Spanish and Russian). Fusion `gated`, `modality_dropout` 0.5, chosen on validation "
-        "stamps.",
+        "French, Spanish and Russian). Fusion `gated`, `modality_dropout` 0.5, chosen on "
+        "validation stamps.",
         "The same snapshot rule, epochs and learning rates for all.",
         "Pictures and captions tell nothing of the language that is spoken, and cost that task "
         "some seven points: the example says `of: speech` of it.",

@@ -78,7 +78,7 @@ def test_a_full_disk_gets_a_sentence_and_loses_nothing(tmp_path, monkeypatch):
 
     with (
         monkeypatch.context() as patched,
-        pytest.raises(RunError, match="No space left.*Make room"),
+        pytest.raises(RunError, match=r"No space left on device\. Make room"),
     ):
         patched.setattr(np, "save", full)
         fill(tmp_path, [1, 2, 3])

@@ -25,7 +25,12 @@ UNTIL = 120
 def tune(file: Path, *words: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "allrounder.cli", "tune", str(file), "--json", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env=ENVIRONMENT, text=True, **pipes)
+    # A shell lets what it runs in the background ignore Ctrl-C, and so would what starts here.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, env=ENVIRONMENT, text=True, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def finished(going: subprocess.Popen) -> dict:
