@@ -19,11 +19,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import autogluon_runs
 import numpy as np
 import torch
 import yaml
 from common import MINILM, ROOT, arguments, keep, mean_interval, remembered, scratch, trained
+from peer import AUTOGLUON
 from safetensors.torch import save_file
 
 from allrounder.checking import load_records
@@ -132,7 +132,7 @@ def theirs(folder: Path, rows: Mapping[str, Rows], seed: int, settings: Mapping[
         "seed": seed,
         "settings": dict(settings),
     }
-    found = autogluon_runs.answered(job, here)
+    found = AUTOGLUON.answered(job, here)[-1]
     spent = {name: found[name] for name in ("asking", "training", "cpu")}
     return {"right": right(found["answers"], rows["test"]), **spent}
 
@@ -182,7 +182,7 @@ def ways(full: bool) -> dict[str, Any]:
 
 def measured(full: bool) -> dict[str, list[Found]]:
     """Measure every way with every seed, one after another, so that both share the weather."""
-    autogluon_runs.python()
+    AUTOGLUON.python()
     folder = prepared()
     rows = rows_by_split(folder)
     found: dict[str, list[Found]] = {}
@@ -246,7 +246,7 @@ def notes(full: bool) -> list[str]:
     return [
         f"{5 if full else 3} seeds; mean ± half of the 95 % interval over seeds, differences with "
         f"95 % intervals (Student's t). The interval over the {NUM_TEST} test stamps is about ± 5.",
-        f"{autogluon_runs.PACKAGES[-1]}: both encoders from the same weights (EfficientNet-lite0 "
+        f"{AUTOGLUON.packages[-1]}: both encoders from the same weights (EfficientNet-lite0 "
         f"under timm's names, its vectors equal to 1e-4; MiniLM from its folder), {budget}, all "
         "weights tuned, else its default preset: fusion by an MLP, mixup off, greedy soup. Its "
         "defaults were not tuned, nor were ours beyond what the example says.",

@@ -19,8 +19,8 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
-import setfit_runs
 from common import MINILM, forget, keep, mean_interval, remembered, scratch, trained, write_jsonl
+from peer import SETFIT
 from readers import Rows, few, held_out, nlupp, rated
 
 from allrounder.encoders.locate import locate
@@ -221,7 +221,7 @@ def peer(cases: list[tuple[Transfer, Rows, int]], max_steps: int) -> list[list[f
         }
         for transfer, rows, seed in cases
     ]
-    found = setfit_runs.answers(jobs, folder)
+    found = SETFIT.answered(jobs, folder)
     return [
         [_score(case[0], one[head]) for case, one in zip(cases, found, strict=True)]
         for head in ("answers", "loose")
@@ -288,7 +288,7 @@ def main() -> None:
     keep("transfer", "Few labels and transfer", table, [
         f"{len(seeds)} seed(s); the training labels change with the seed, test records do not.",
         f"Support: {num_support:,} records at most; sequential: a run on them, then `from` it.",
-        f"SetFit: {setfit_runs.PACKAGES[1]}, its defaults; {cut}, a step has 16 pairs; one-vs-rest "
+        f"SetFit: {SETFIT.packages[1]}, its defaults; {cut}, a step has 16 pairs; one-vs-rest "
         "for intents.",
         "C = 100: SetFit's encoder under a logistic regression with C = 100 in place of 1, under "
         "which intents that few texts carry never pass one half.",

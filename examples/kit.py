@@ -46,12 +46,7 @@ def unpacked(package: str, sha256: str) -> Path:
         return folder
     KIT.mkdir(exist_ok=True)
     command = ["apt-get", "download", "-qq", package]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=KIT)
-    except FileNotFoundError:
-        sys.exit(f"{package} comes as a Debian package, and there is no apt-get here.")
-    if done.returncode:
-        sys.exit(f"{package} could not be fetched:\n{done.stderr.strip()}")
+    _downloaded(package, command)
     archive = next(KIT.glob(f"{package}_*.deb"))
     checked(archive, sha256)
     draft = KIT / f".{package}"
@@ -76,12 +71,7 @@ def npm(package: str, filename: str, sha256: str) -> Path:
         return folder
     KIT.mkdir(exist_ok=True)
     command = ["npm", "pack", "--silent", "--ignore-scripts", package]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=KIT)
-    except FileNotFoundError:
-        sys.exit(f"{package} comes as an npm package, and there is no npm here.")
-    if done.returncode:
-        sys.exit(f"{package} could not be fetched:\n{done.stderr.strip()}")
+    _downloaded(package, command)
     archive = checked(KIT / filename, sha256)
     draft = KIT / f".{folder.name}"
     with tarfile.open(archive) as packed:
@@ -90,6 +80,15 @@ def npm(package: str, filename: str, sha256: str) -> Path:
     draft.rmdir()
     archive.unlink()
     return folder
+
+
+def _downloaded(package: str, command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=KIT)
+    except FileNotFoundError:
+        sys.exit(f"{package} comes by {command[0]}, which is not here.")
+    if done.returncode:
+        sys.exit(f"{package} could not be fetched:\n{done.stderr.strip()}")
 
 
 def checked(path: Path, sha256: str) -> Path:
