@@ -245,6 +245,8 @@ def predict(arguments: argparse.Namespace) -> None:
     renamed = _renamed(arguments)
     if arguments.text and arguments.data:
         raise ProjectError("Give either texts or --data, not both.")
+    if arguments.input and not arguments.text:
+        raise ProjectError("--input says which field texts fill, and there are none: use --map.")
     with progress.shown(arguments.quiet) as tell:
         project = _load(arguments, tell)
         if arguments.text:

@@ -24,6 +24,7 @@ from allrounder.model import (
 from allrounder.plan import Plan
 from allrounder.records import Part, TextField, handed, stream
 from allrounder.runs import Run
+from allrounder.types import Among
 
 Progress = Callable[[int], None]
 """Called with the number of records answered so far."""
@@ -87,13 +88,14 @@ class Predictor:
         return Prepared.of(self.model, columns)
 
     def rows(
-        self, rows: Sequence[Mapping[str, Any]], *, among: Galleries | None = None
+        self, rows: Sequence[Mapping[str, Any]], *, among: Among = None
     ) -> list[dict[str, Any]]:
         """Return one answer per row and task; a row names its fields, as a source would.
 
-        Files may lie anywhere, and may be handed in as bytes too.
+        Files may lie anywhere, and may be handed in as bytes too. `among` is as in `choice`.
         """
-        return self.answers(self._handed(rows), among=among) if rows else []
+        choice = self.choice(among)
+        return self.answers(self._handed(rows), among=choice) if rows else []
 
     def _handed(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
         values = {
@@ -105,36 +107,39 @@ class Predictor:
                 raise DataError(self._nothing(row, number))
         return values
 
-    def candidates(self, rows: Sequence[Mapping[str, Any]]) -> Galleries:
-        """Return what match tasks search when they are to choose among these records.
+    def choice(self, among: Among) -> Galleries | None:
+        """Return what match tasks search when they are to choose among some records.
 
         Args:
-            rows: the records; in answers each goes by its `id`, or by its place.
+            among: the records, or a file of them, of which those that cannot be read are left
+                out; in answers each goes by its `id`, or by its place.
+
+        Raises:
+            DataError: the model has no match task, or there is nothing to choose from.
         """
+        if among is None:
+            return None
         self._check_matching()
-        if not rows:
+        if isinstance(among, str | Path):
+            return self._choice_in(Path(among))
+        if not among:
             raise DataError("`among` holds no record: there is nothing to choose from.")
-        names = [str(row.get("id", place)) for place, row in enumerate(rows)]
-        return self._galleries(self._handed(rows), names, np.arange(len(rows)))
+        names = [str(row.get("id", place)) for place, row in enumerate(among)]
+        return self._galleries(self._handed(among), names, np.arange(len(among)))
 
-    def candidates_in(self, source: Path, *, map: Mapping[str, str] | None = None) -> Galleries:
-        """Return what match tasks search when they are to choose among the records of a file.
-
-        Records that cannot be read are left out.
-        """
-        self._check_matching()
-        parts = list(stream(source, fields=self.plan.fields, map=map))
+    def _choice_in(self, source: Path) -> Galleries:
+        parts = list(stream(source, fields=self.plan.fields))
         values = {
             name: pa.concat_arrays([part.values[name] for part in parts])
             for name in self.plan.fields
         }
         ids = [name for part in parts for name in _ids(part)]
         names = [str(place) if name is None else str(name) for place, name in enumerate(ids)]
-        wrong, start = [], 0
-        for part in parts:
-            wrong += [start + place for place in part.wrong]
-            start += len(part)
-        return self._galleries(values, names, np.setdiff1d(np.arange(start), wrong))
+        right = [place not in part.wrong for part in parts for place in range(len(part))]
+        if not any(right):
+            why = next(iter(parts[0].wrong.values()))
+            raise DataError(f"{source}: no record can be read, so there is no choice. First: {why}")
+        return self._galleries(values, names, np.flatnonzero(right))
 
     def _check_matching(self) -> None:
         if not any(task.reads == "inputs" for task in self.plan.tasks.values()):
@@ -171,7 +176,7 @@ class Predictor:
         *,
         format: str | None = None,
         map: Mapping[str, str] | None = None,
-        among: Galleries | None = None,
+        among: Among = None,
         batch: int = 4096,
     ) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
         """Yield the rows of a file in order, part by part, each part with its answers.
@@ -179,11 +184,11 @@ class Predictor:
         Where an input is no text, the rows have a column `error` too; a row with an error has no
         answers.
         """
-        fields = self.plan.fields
+        choice, fields = self.choice(among), self.plan.fields
         texts = all(isinstance(field, TextField) for field in fields.values())
         for part in stream(source, fields=fields, format=format, map=map, batch=batch):
             rows = part.batch if texts else _with_errors(part)
-            yield rows, self.answers(part.values, part.wrong, among=among)
+            yield rows, self.answers(part.values, part.wrong, among=choice)
 
     def columns(self) -> Columns:
         """Return the columns that answers fill in a table, and their types.
@@ -208,7 +213,7 @@ class Predictor:
         *,
         format: str | None = None,
         map: Mapping[str, str] | None = None,
-        among: Galleries | None = None,
+        among: Among = None,
         progress: Progress | None = None,
     ) -> int:
         """Answer every row of a file into another one, in order; return how many.

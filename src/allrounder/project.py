@@ -16,6 +16,7 @@ from allrounder.plan import Plan, make_plan, read_plan
 from allrounder.records import Source
 from allrounder.runs import Run, latest
 from allrounder.training import Twins
+from allrounder.types import Among
 
 if TYPE_CHECKING:
     from allrounder import judging, prediction
@@ -27,7 +28,6 @@ else:
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
-Among = Sequence[Mapping[str, Any]] | str | Path | None
 
 
 def _silent(stage: str, done: float, total: float, word: str) -> None:
@@ -208,17 +208,9 @@ class Project:
             among: records that match tasks choose from, or a file of them; by default the values
                 of the run's own records.
         """
-        choice = self._choice(among)
         if isinstance(records, Mapping):
-            return self.predictor.rows([records], among=choice)[0]
-        return self.predictor.rows(list(records), among=choice)
-
-    def _choice(self, among: Among) -> Any:
-        if among is None:
-            return None
-        if isinstance(among, str | Path):
-            return self.predictor.candidates_in(Path(among))
-        return self.predictor.candidates(list(among))
+            return self.predictor.rows([records], among=among)[0]
+        return self.predictor.rows(list(records), among=among)
 
     def predict_file(
         self,
@@ -241,12 +233,12 @@ class Project:
             progress: called with the number of rows answered.
         """
         source = Path(source) if isinstance(source, str | Path) else source
-        options = {"format": format, "map": map, "among": self._choice(among)}
+        options = {"format": format, "map": map, "among": among}
         return self.predictor.file(source, Path(target), progress=progress, **options)
 
     def predict_stream(
-        self, source: str | Path | IO[bytes], *, among: Among = None, **options: Any
+        self, source: str | Path | IO[bytes], **options: Any
     ) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
         """Yield the rows of a file in order, part by part, each part with its answers."""
         source = Path(source) if isinstance(source, str | Path) else source
-        return self.predictor.stream(source, among=self._choice(among), **options)
+        return self.predictor.stream(source, **options)

@@ -1,6 +1,7 @@
 """Shared names for shapes of data. No logic here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 Row = Mapping[str, Any]
@@ -12,3 +13,7 @@ class Span(NamedTuple):
     start: int
     end: int
     label: str
+
+
+Among = Sequence[Mapping[str, Any]] | str | Path | None
+"""What match tasks choose from: records, or a file of them; None: the values of the run."""

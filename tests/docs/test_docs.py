@@ -110,7 +110,9 @@ def test_the_first_screen_runs_as_it_stands(desk, capsys):
 
 @pytest.mark.parametrize("text", blocks("python", README))
 def test_every_python_block_of_the_readme_runs(desk, text):
-    exec(compile(text, "README.md", "exec"), {})
+    names: dict = {}
+    exec(compile(text, "README.md", "exec"), names)
+    assert (desk / names["project"].run.path).exists()
 
 
 # ------------------------------------------------------------------ pages made from the code

@@ -77,6 +77,23 @@ def test_saved_and_loaded_it_finds_the_same(tmp_path):
     assert Gallery.load(tmp_path / "nothing").shelves == {}
 
 
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    made(5).save(tmp_path / "fits")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(gallery.pq, "write_table", full)
+    with pytest.raises(RunError, match=r"fits could not be written: No space left on device\."):
+        made(7).save(tmp_path / "fits")
+    assert [path.name for path in tmp_path.iterdir()] == ["fits"]
+    assert len(Gallery.load(tmp_path / "fits").shelves["caption"].values) == 5
+    monkeypatch.undo()
+    made(7).save(tmp_path / "fits")
+    assert [path.name for path in tmp_path.iterdir()] == ["fits"]
+    assert len(Gallery.load(tmp_path / "fits").shelves["caption"].values) == 7
+
+
 def test_a_damaged_folder_is_named(tmp_path):
     made().save(tmp_path)
     (tmp_path / "caption.parquet").write_bytes(b"broken")

@@ -28,18 +28,6 @@ def trained(tmp_path_factory):
     return file, done
 
 
-@pytest.fixture
-def say(capsys):
-    """Run the command line: ``code, out, err = say("check", file)``."""
-
-    def said(*words):
-        code = cli.main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return said
-
-
 # ------------------------------------------------------------------ the verbs
 
 

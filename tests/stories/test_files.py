@@ -10,7 +10,7 @@ import yaml
 from making import TOPICS
 from pyarrow import parquet
 
-from allrounder import DataError, Project, cli
+from allrounder import DataError, Project
 
 PICTURES = {"kind": "magic:Pictures", "width": 16, "buckets": 512}
 NUMBERS = {"kind": "magic:Numbers", "width": 16, "buckets": 512}
@@ -51,15 +51,6 @@ def survey(tmp_path_factory):
     file = write_album(tmp_path_factory.mktemp("survey"), inputs=inputs)
     Project.load(file).train()
     return file
-
-
-@pytest.fixture
-def say(capsys):
-    def run(*words):
-        code = cli.main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def lines(path):

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 import yaml
 
-from allrounder import DataError, Project, ProjectError, cli
+from allrounder import DataError, Project, ProjectError
 
 WORDS = {
     "red": "rot", "green": "grün", "blue": "blau", "black": "schwarz", "white": "weiß",
@@ -53,15 +53,6 @@ def phrases(tmp_path_factory):
     file = write(tmp_path_factory.mktemp("phrases"))
     Project.load(file).train()
     return file
-
-
-@pytest.fixture
-def say(capsys):
-    def run(*words):
-        code = cli.main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_what_belongs_together_is_found_far_above_chance(phrases):
@@ -135,6 +126,17 @@ def test_a_wrong_word_on_the_command_line_gets_a_sentence(phrases, say):
     assert "nothing.csv" in said
     with pytest.raises(DataError, match="`among` holds no record"):
         Project.load(phrases).predict({"german": "rot"}, among=[])
+
+
+def test_a_field_is_named_for_texts_alone(phrases, say):
+    _, _, said = say("predict", phrases, "--input", "german", "--data", "phrases.csv")
+    assert "--input says which field texts fill, and there are none: use --map." in said
+
+
+def test_no_column_fills_a_task_that_makes_its_labels(tmp_path):
+    file = write(tmp_path, sources=[{"path": "phrases.csv", "map": {"thing": "fits"}}])
+    with pytest.raises(ProjectError, match="whose labels are made from the inputs english, german"):
+        Project.load(file).check()
 
 
 def test_only_a_match_task_chooses_among_records(tmp_path):

@@ -152,5 +152,4 @@ def _read_by(model: Model, name: str) -> list[Encoder]:
 
 def _texts(model: Model, records: Records, name: str, rows: list[int]) -> list[str]:
     fields = [field for encoder in _read_by(model, name) for field in encoder.fields or []]
-    columns = [records.shown(field, rows) for field in fields]
-    return [" ‖ ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
+    return records.legible(fields, rows)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     jinja2 = lazy("jinja2")
 
-HUB_TASKS = {"spans": "token-classification"}
+HUB_TASKS = {"spans": "token-classification", "match": "feature-extraction"}
 """What the model hub calls a kind of task; every other one is text classification there."""
 
 

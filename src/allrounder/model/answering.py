@@ -10,7 +10,7 @@ from torch import Tensor
 
 from allrounder.encoders.modules import Features
 from allrounder.model.frozen import by_length
-from allrounder.model.gallery import Gallery, by_input, keys_of
+from allrounder.model.gallery import Gallery
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
 from allrounder.model.subsets import Subset, by_missing, fitting, subsets
@@ -225,7 +225,7 @@ def galleries_of(
             vectors = _by_input(model, part)
             found[part.task] = Gallery.of(
                 vectors,
-                {name: keys_of(prepared, name, part.rows) for name in vectors},
+                {name: prepared.keys(name, part.rows) for name in vectors},
                 [records[place] for place in at],
                 {name: [values[name][place] for place in at] for name in vectors},
             )
@@ -233,4 +233,6 @@ def galleries_of(
 
 
 def _by_input(model: Model, part: Scored) -> dict[str, Tensor]:
-    return by_input(model.tasks[part.task].reading(model.inputs), part.scores.vectors)
+    """Return the vectors of a match task by input: [n, M, W] → [n, W] each."""
+    names = model.tasks[part.task].reading(model.inputs)
+    return dict(zip(names, part.scores.vectors.unbind(1), strict=True))

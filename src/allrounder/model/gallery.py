@@ -4,13 +4,12 @@ Search is exact: a product of matrices, which takes milliseconds for as many val
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -127,12 +126,24 @@ class Gallery:
         return found
 
     def save(self, folder: Path) -> None:
-        """Write the gallery into a folder, each file whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, shelf in self.shelves.items():
-            table = pa.table({"record": shelf.records, "value": shelf.values})
-            _write_parquet(table, folder / f"{name}.parquet")
-            save_tensors(folder / f"{name}.safetensors", {"vectors": shelf.vectors.half()})
+        """Write the gallery into a folder, in place of what is there, whole or not at all."""
+        draft, old = (
+            folder.with_name(f".{folder.name}.{os.getpid()}{end}") for end in ("", ".old")
+        )
+        try:
+            draft.mkdir(parents=True)
+            for name, shelf in self.shelves.items():
+                table = pa.table({"record": shelf.records, "value": shelf.values})
+                pq.write_table(table, draft / f"{name}.parquet")
+                save_tensors(draft / f"{name}.safetensors", {"vectors": shelf.vectors.half()})
+            if folder.exists():
+                folder.replace(old)
+            draft.replace(folder)
+        except OSError as error:
+            raise RunError(f"{folder} could not be written: {error.strerror or error}.") from error
+        finally:
+            for left in (draft, old):
+                shutil.rmtree(left, ignore_errors=True)
 
     @classmethod
     def load(cls, folder: Path) -> "Gallery":
@@ -151,27 +162,3 @@ class Gallery:
                 raise RunError(f"{path} does not fit the names beside it. Was it replaced?")
             shelves[path.stem] = Shelf(vectors, *columns)
         return cls(shelves)
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        pq.write_table(table, draft)
-        draft.replace(path)
-    except OSError as error:
-        raise RunError(f"{path} could not be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
-def by_input(names: Sequence[str], vectors: Tensor) -> dict[str, Tensor]:
-    """Return the vectors of a match task by input: [n, M, W] → [n, W] each."""
-    return {name: vectors[:, column] for column, name in enumerate(names)}
-
-
-def keys_of(prepared: Any, name: str, rows: np.ndarray) -> list[Any]:
-    """Return what tells the values of an input apart; None where a row has none."""
-    has = prepared.has(name, rows)
-    found = iter(prepared.tokens[name].keys(rows[has]))
-    return [next(found) if there else None for there in has]

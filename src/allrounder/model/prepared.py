@@ -131,6 +131,12 @@ class Prepared:
         """Return which of `rows` have the input `name`."""
         return self.tokens[name].lengths[rows] > 0
 
+    def keys(self, name: str, rows: np.ndarray) -> list[bytes | None]:
+        """Return what tells the values of an input apart at `rows`; None where it is missing."""
+        has = self.has(name, rows)
+        found = iter(self.tokens[name].keys(rows[has]))
+        return [next(found) if there else None for there in has]
+
     def lengths(self) -> np.ndarray:
         """Return how many tokens the model reads of each row, over all inputs."""
         parts = [

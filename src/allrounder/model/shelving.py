@@ -1,6 +1,5 @@
 """The galleries of a run: what its match tasks search when the run answers."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,21 +38,15 @@ def shelve(
         return []
     rows = np.arange(len(records))
     read = dict.fromkeys(i for name in matching for i in model.tasks[name].reading(model.inputs))
-    values = {name: _shown(records, model.inputs[name].fields or [name], rows) for name in read}
+    values = {name: records.legible(model.inputs[name].fields or [name], rows) for name in read}
     found = galleries_of(passes, prepared, rows, records.take("id", rows), values)
     for task, gallery in found.items():
-        shutil.rmtree(folder / FOLDER / task, ignore_errors=True)
         gallery.save(folder / FOLDER / task)
     return [
         f"{task} searches the first {MOST:,} values of {name}; {num:,} more were left out."
         for task, gallery in found.items()
         for name, num in gallery.left_out.items()
     ]
-
-
-def _shown(records: Records, fields: Sequence[str], rows: np.ndarray) -> list[str | None]:
-    columns = [records.shown(field, rows) for field in fields]
-    return [" ‖ ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
 
 
 def load_galleries(folder: Path, tasks: Mapping[str, Task]) -> dict[str, Gallery]:

@@ -101,6 +101,11 @@ class Records:
             return self.take(field, indices)
         return [None if v is None else f"{field} {v:g}" for v in self.take(field, indices)]
 
+    def legible(self, fields: Sequence[str], indices: Sequence[int]) -> list[str]:
+        """Return the values of several fields as a person would read them, side by side."""
+        columns = [self.shown(field, indices) for field in fields]
+        return [" ‖ ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
+
     def _file(self, values: pa.ChunkedArray, index: int) -> str | None:
         """Return the path of a file from the folder of its source, else the digest of its bytes."""
         file = values[index]

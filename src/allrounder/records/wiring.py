@@ -43,6 +43,7 @@ def wired(source: Source, format_name: str, fields: Sequence[str], columns: Mapp
             task = _task(source, wires[text], columns)
             wires |= {label: task} if task else {}
     _check_targets(source, wires, [*fields, *columns, "id"])
+    _check_made(source, wires, columns)
     return wires
 
 
@@ -68,6 +69,15 @@ def _task(source: Source, text: str, columns: Mapping[str, Column]) -> str | Non
             f"{listed(names)}."
         )
     return names[0] if names else None
+
+
+def _check_made(source: Source, wires: Mapping[str, str], columns: Mapping[str, Column]) -> None:
+    for column, target in wires.items():
+        if target in columns and columns[target].made_of is not None:
+            raise ProjectError(
+                f"{source.path}: column {column!r} is to fill {target!r}, whose labels are made "
+                f"from the inputs {listed(columns[target].made_of)}. Leave it out."
+            )
 
 
 def _check_targets(source: Source, wires: Mapping[str, str], known: Sequence[str]) -> None:

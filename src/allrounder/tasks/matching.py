@@ -186,27 +186,28 @@ def _ranked(vectors: Tensor, has: Tensor, keys: np.ndarray, a: int, b: int) -> n
     place = np.full(len(keys), -1)
     place[known] = own.ravel()
     asked = np.flatnonzero((has[:, a] & has[:, b]).numpy())
-    right = _right(keys[asked, a], place[asked])
     result = np.full(len(keys), np.nan)
+    if not len(asked):
+        return result
+    right = _right(keys[asked, a], place[asked])
     for rows in _blocks(asked, len(distinct)):
         similar = vectors[torch.from_numpy(rows), a] @ candidates.T
         mine = torch.from_numpy(place[rows])[:, None]
         score = similar.gather(1, mine)
-        for line, row in enumerate(rows):
-            others = right[keys[row, a]]
-            similar[line, others[others != place[row]]] = float("-inf")
+        for line in np.flatnonzero(np.isin(keys[rows, a], list(right))):
+            others = right[keys[rows[line], a]]
+            similar[line, others[others != place[rows[line]]]] = float("-inf")
         above, equal = (similar > score).sum(-1), (similar == score).sum(-1)
         result[rows] = (above + (equal + 1) / 2).numpy()
     return result
 
 
 def _right(keys: np.ndarray, places: np.ndarray) -> dict[int, np.ndarray]:
-    """Return by the hash of what is asked with, the places of all right answers."""
+    """Return the places of right answers, by the hash of what has more than one of them."""
     order = np.lexsort((places, keys))
-    keys, places = keys[order], places[order]
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else []
-    groups = np.split(places, starts[1:]) if len(keys) else []
-    return {int(keys[at]): np.unique(group) for at, group in zip(starts, groups, strict=True)}
+    distinct, starts = np.unique(keys[order], return_index=True)
+    groups = map(np.unique, np.split(places[order], starts[1:]))
+    return {key: found for key, found in zip(distinct, groups, strict=True) if len(found) > 1}
 
 
 def _blocks(rows: np.ndarray, width: int) -> Iterator[np.ndarray]:

@@ -31,7 +31,8 @@ class Matches(Form):
     def errors(self, judged: Judged) -> list[WrongAnswer]:
         """Return the records that are hardest to find."""
         ranks = judged.task.array(judged.decoded)
-        far = np.nanmean(np.log(ranks), axis=1)
+        known = np.isfinite(ranks)
+        far = np.log(np.where(known, ranks, 1.0)).sum(1) / np.maximum(known.sum(1), 1)
         return [
             WrongAnswer(
                 text=clip(judged.texts[i])[0],
