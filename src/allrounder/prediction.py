@@ -13,14 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from allrounder.errors import DataError, Error, RunError, did_you_mean, listed
-from allrounder.model import (
-    Answerer,
-    Gallery,
-    Prepared,
-    galleries_of,
-    load_galleries,
-    load_passes,
-)
+from allrounder.loading import load_model
+from allrounder.model import Answerer, Gallery, Prepared, galleries_of, load_galleries
 from allrounder.plan import Plan
 from allrounder.records import Part, TextField, handed, stream
 from allrounder.runs import Run
@@ -50,7 +44,7 @@ class Predictor:
 
     def __init__(self, plan: Plan, run: Run) -> None:
         self.plan = plan
-        passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+        passes = load_model(plan, run)
         self.model = passes[0][0]
         galleries = load_galleries(run.path, plan.tasks)
         self.answerer = Answerer(passes, run.json("calibration.json"), galleries)
