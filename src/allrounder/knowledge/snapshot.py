@@ -179,7 +179,7 @@ class Snapshot:
         chosen = np.full(len(self.entities), -1)
         chosen[owners] = objects[order][first]
         named = self.literals.array.take(pa.array(chosen, mask=chosen < 0))
-        return Strings(pc.coalesce(named, self._short_ids))
+        return Strings(pc.coalesce(named, self.short_ids))
 
     def nameless(self) -> np.ndarray:
         """Return the entities of which something is known, but no name."""
@@ -265,7 +265,8 @@ class Snapshot:
         return order, np.concatenate([[0], np.cumsum(counts)])
 
     @cached_property
-    def _short_ids(self) -> pa.Array:
+    def short_ids(self) -> pa.Array:
+        """What to call entities without a name: their ids, of an IRI the end."""
         ids = self.entities.array
         if not pc.any(pc.match_substring_regex(ids, "^urn:|://")).as_py():
             return ids
