@@ -3,5 +3,6 @@
 from allrounder.knowledge.facts import Fact
 from allrounder.knowledge.lexicon import Lexicon, Mention
 from allrounder.knowledge.snapshot import Snapshot
+from allrounder.knowledge.store import Store
 
-__all__ = ["Fact", "Lexicon", "Mention", "Snapshot"]
+__all__ = ["Fact", "Lexicon", "Mention", "Snapshot", "Store"]

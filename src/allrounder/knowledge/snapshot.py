@@ -118,7 +118,7 @@ class Snapshot:
 
     @classmethod
     def of_table(cls, table: pa.Table, *, version: int = 1) -> "Snapshot":
-        """Return a snapshot of facts in columns (`facts.SCHEMA`)."""
+        """Return a snapshot of facts in columns (`facts.SCHEMA`, and if known their `id`)."""
         columns, texts = _numbered(table)
         columns = _distinct(columns)
         subjects = columns.pop("subject")
@@ -323,7 +323,7 @@ def _numbered(table: pa.Table) -> tuple[dict[str, np.ndarray], dict[str, Strings
         ),
         "is_entity": flags,
         "confidence": _flat(table["confidence"]).to_numpy(),
-        "id": identities(table),
+        "id": _flat(table["id"]).to_numpy() if "id" in table.column_names else identities(table),
         "valid_from": days(table[DATES[0]], missing=EARLIEST),
         "valid_to": days(table[DATES[1]], missing=LATEST),
     }
