@@ -35,8 +35,9 @@ CREATE TABLE activations (
     number INTEGER PRIMARY KEY, version INTEGER NOT NULL, at TEXT NOT NULL, undone TEXT
 );
 CREATE TABLE about (key TEXT PRIMARY KEY, value NOT NULL);
-CREATE INDEX facts_by_subject ON facts (subject);
 """
+
+INDEX = "CREATE INDEX facts_by_subject ON facts (subject)"
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def _make(link: sqlite3.Connection) -> None:
     with transaction(link):
         if link.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
             return  # another process was quicker
-        for statement in TABLES.split(";"):
+        for statement in [*TABLES.split(";"), INDEX]:
             link.execute(statement)
         link.execute("INSERT INTO about VALUES ('identity', ?), ('tip', 0)", [uuid4().hex])
         link.execute(f"PRAGMA application_id = {APPLICATION}")

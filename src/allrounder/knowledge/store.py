@@ -9,10 +9,11 @@ Everything is written in one transaction, so a process that is killed leaves wha
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -21,12 +22,15 @@ import numpy as np
 import pyarrow as pa
 
 from allrounder.errors import DataError, RunError
-from allrounder.knowledge.database import connect, spoken, transaction
+from allrounder.knowledge.database import INDEX, connect, spoken, transaction
 from allrounder.knowledge.facts import SCHEMA, Fact, as_facts, as_table, identities
 from allrounder.knowledge.snapshot import Snapshot
 
 CACHED = 4
 """Snapshots that are kept beside the store."""
+
+BULK = 10_000
+"""Facts from which on an import may be quicker without an index."""
 
 BY_HAND = "hand"
 """The source of facts that are added one by one."""
@@ -320,15 +324,16 @@ class Store:
 
     def _say(self, version: int, source: str, table: pa.Table, *, only: bool) -> Change:
         """Let a source say what is in the table, and if `only`, nothing else."""
-        stated = _strongest(identities(table), table)
-        before = self._open(source)
-        gone = before.keys() - stated.keys() if only else set()
-        new = {id: row for id, row in stated.items() if before.get(id) != row[0]}
-        changed = new.keys() & before.keys()
-        self._end(version, source, gone | changed)
-        self._begin(version, source, new, table)
-        kept = len(stated) - len(new)
-        return Change(version, len(new) - len(changed), len(gone), len(changed), kept)
+        ids, rows, confidence = _strongest(table)
+        before, sure = self._open(source)
+        old = _at(before, sure, ids)
+        new = old != confidence
+        changed = new & ~np.isnan(old)
+        gone = np.setdiff1d(before, ids) if only else before[:0]
+        self._end(version, source, [*gone.tolist(), *ids[changed].tolist()])
+        self._begin(version, source, table.take(rows[new]), ids[new].tolist())
+        num_new, num_changed = int(new.sum()), int(changed.sum())
+        return Change(version, num_new - num_changed, len(gone), num_changed, len(ids) - num_new)
 
     def _unsay(self, version: int, wanted: Mapping[str, str]) -> Change:
         where = " AND ".join(f"{name} = :{name}" for name in wanted)
@@ -356,12 +361,14 @@ class Store:
             numbers,
         )
 
-    def _open(self, source: str) -> dict[int, float]:
-        return dict(
-            self._link.execute(
-                "SELECT fact, confidence FROM said WHERE until IS NULL AND source = ?", [source]
-            )
+    def _open(self, source: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the facts that a source states now, sorted, and how surely."""
+        rows = self._all(
+            "SELECT fact, confidence FROM said WHERE until IS NULL AND source = ? ORDER BY fact",
+            (source,),
         )
+        facts, confidence = zip(*rows, strict=True) if rows else ((), ())
+        return np.array(facts, np.int64), np.array(confidence, np.float32)
 
     def _end(self, version: int, source: str, facts: Iterable[int]) -> None:
         keys = [(fact, source, version) for fact in facts]
@@ -372,22 +379,27 @@ class Store:
             "UPDATE said SET until = ?3 WHERE fact = ?1 AND source = ?2 AND until IS NULL", keys
         )
 
-    def _begin(
-        self, version: int, source: str, new: Mapping[int, tuple[float, int]], table: pa.Table
-    ) -> None:
-        ids = sorted(new)
-        chosen = table.select(SCHEMA.names[:6]).take(
-            pa.array([new[id][1] for id in ids], pa.int64())
-        )
-        columns = [_plain(column) for column in chosen.columns]
-        self._link.executemany(
-            "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
-            zip(ids, *columns, strict=True),
-        )
+    def _begin(self, version: int, source: str, table: pa.Table, ids: list[int]) -> None:
+        *columns, _, confidence = [_plain(column) for column in table.columns]
+        with self._indexed_afterwards(len(ids)):
+            self._link.executemany(
+                "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                zip(ids, *columns, strict=True),
+            )
         self._link.executemany(
             "INSERT INTO said VALUES (?, ?, ?, ?, NULL)",
-            ((id, source, new[id][0], version) for id in ids),
+            zip(ids, repeat(source), confidence, repeat(version), strict=False),
         )
+
+    @contextmanager
+    def _indexed_afterwards(self, n: int) -> Iterator[None]:
+        """Leave the index out while so many facts are added that making it anew is quicker."""
+        many = n > BULK and n > self._all("SELECT count(*) FROM facts")[0][0]
+        if many:
+            self._link.execute("DROP INDEX facts_by_subject")
+        yield
+        if many:
+            self._link.execute(INDEX)
 
     def _touched(self, version: int, old: int, new: int) -> dict[int, float]:
         """Return the facts of a version that changed from old to new, and how sure they are."""
@@ -411,12 +423,21 @@ def _time(moment: datetime | None = None) -> str:
     return (moment or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _strongest(ids: np.ndarray, table: pa.Table) -> dict[int, tuple[float, int]]:
-    """Return confidence and row of each fact, of equal facts the surest."""
-    confidence = table["confidence"].to_numpy()
-    order = np.argsort(confidence, kind="stable")
-    rows = zip(ids[order].tolist(), confidence[order].tolist(), order.tolist(), strict=True)
-    return {id: (sure, row) for id, sure, row in rows}
+def _strongest(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the number of each fact, sorted, its row and its confidence; of equals the surest."""
+    ids, confidence = identities(table), table["confidence"].to_numpy()
+    order = np.lexsort([-confidence, ids])
+    known, first = np.unique(ids[order], return_index=True)
+    rows = order[first]
+    return known, rows, confidence[rows]
+
+
+def _at(known: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the value of each wanted number among sorted ones, NaN where it is not known."""
+    places = np.searchsorted(known, wanted)
+    found = np.append(values, np.float32("nan"))[places]
+    found[np.append(known, 0)[places] != wanted] = np.nan
+    return found
 
 
 def _columns(rows: Sequence[tuple]) -> pa.Table:
