@@ -1,12 +1,13 @@
 import re
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from allrounder.knowledge import Fact, Lexicon, Snapshot
-from allrounder.knowledge.folding import JOINED, WORD, Folding
+from allrounder.knowledge.folding import JOINED, WORD, Folding, folded
 
 
 def lexicon(*aliases, **options):
@@ -115,23 +116,28 @@ ALIASES = st.lists(st.text(LETTERS, min_size=1, max_size=4), max_size=6)
 
 def plain(text, aliases):
     """The same search as anyone would write it: slow, and in plain sight."""
-    folded = Folding()(text)
-    known = {Folding()(alias).text.strip() for alias in aliases} - {""}
+    page = Folding()([text])
+    whole = "".join(map(chr, page.codes[:-1]))
+    inside = set(np.concatenate([[], *page.inside()]))
+    known = {folded(alias).strip() for alias in aliases} - {""}
     place = 0
-    while place < len(folded.text):
+    while place < len(whole):
         fits = [
             end
-            for end in range(len(folded.text), place, -1)
-            if folded.text[place:end] in known and border(folded, place) and border(folded, end)
+            for end in range(len(whole), place, -1)
+            if whole[place:end] in known
+            and not {place, end} & inside
+            and border(whole, place)
+            and border(whole, end)
         ]
         if fits:
-            yield folded.original(place, fits[0])
+            yield page.original(0, place, fits[0])
         place = fits[0] if fits else place + 1
 
 
-def border(folded, place):
-    inside = re.match(f"{WORD}{WORD}|.[{JOINED}]", folded.text[max(0, place - 1) : place + 1], re.S)
-    return not folded.splits(place) and not (place and inside)
+def border(text, place):
+    inside = re.match(f"{WORD}{WORD}|.[{JOINED}]", text[max(0, place - 1) : place + 1], re.DOTALL)
+    return not (place and inside)
 
 
 @given(st.text(LETTERS, max_size=20), ALIASES)
@@ -140,33 +146,43 @@ def test_it_finds_what_a_plain_search_finds(text, aliases):
     assert [(m.start, m.end) for m in mentions] == list(plain(text, aliases))
 
 
+@given(st.lists(st.text(LETTERS, max_size=20), max_size=4), ALIASES)
+def test_many_texts_at_once_are_as_one_by_one(texts, aliases):
+    known = lexicon(*aliases)
+    assert known.find_all(texts) == [known.find(text) for text in texts]
+
+
 @given(st.text(max_size=30))
 def test_every_text_is_found_in_itself(text):
-    if Folding()(text).text.strip() and "\0" not in text:
+    if folded(text).strip() and "\0" not in text:
         (mention, *_) = lexicon(text).find(f"x {text} x") or [None]
         assert mention is not None
 
 
 @given(st.text(max_size=30))
 def test_folding_twice_changes_nothing_more(text):
-    once = Folding()(text).text
-    assert Folding()(once).text == once
+    assert folded(folded(text)) == folded(text)
 
 
 @given(st.text(st.characters(max_codepoint=0x2FFF), max_size=30))
 def test_folding_sees_no_difference_between_composed_and_decomposed(text):
     composed, apart = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
     if not re.search("[\u0900-\u1aff]", text):
-        assert Folding()(composed).text == Folding()(apart).text
+        assert folded(composed) == folded(apart)
 
 
-@given(st.text(max_size=30))
-def test_every_folded_character_knows_where_it_was(text):
-    folded = Folding()(text)
-    if folded.starts is not None:
-        assert len(folded.starts) == len(folded.text) + 1
-        places = folded.starts[folded.starts >= 0]
-        assert (places[1:] > places[:-1]).all()
-        assert places[-1] == len(text)
-    else:
-        assert len(folded.text) == len(text)
+@given(st.lists(st.text(max_size=12), max_size=5))
+def test_every_folded_character_knows_where_it_was(texts):
+    texts = [text.replace("\0", "") for text in texts]
+    page = Folding()(texts)
+    parts = "".join(map(chr, page.codes)).split("\0")[:-1] if texts else []
+    assert parts == [folded(text) for text in texts]
+    for i, text in enumerate(texts):
+        places = page.places.get(i)
+        if places is None:
+            assert len(parts[i]) == len(text)
+        else:
+            known = places[places >= 0]
+            assert len(places) == len(parts[i]) + 1
+            assert (known[1:] > known[:-1]).all()
+            assert known[-1] == len(text)

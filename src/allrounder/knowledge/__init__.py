@@ -5,6 +5,7 @@ from allrounder.knowledge.facts import ALIAS, DESCRIPTION, IS_A, NAME, TYPE, Fac
 from allrounder.knowledge.lexicon import Lexicon, Mention
 from allrounder.knowledge.linking import Linked, Ragged
 from allrounder.knowledge.snapshot import Snapshot
+from allrounder.knowledge.store import Store
 
 __all__ = [
     "ALIAS",
@@ -19,4 +20,5 @@ __all__ = [
     "Mention",
     "Ragged",
     "Snapshot",
+    "Store",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from allrounder.records.keys import hashes
+from allrounder.knowledge.hashing import hashed, stirred
 
 NAME, ALIAS, TYPE, IS_A, DESCRIPTION = "name", "alias", "type", "is_a", "description"
 
@@ -96,6 +96,12 @@ def as_table(facts: Iterable[Fact]) -> pa.Table:
     return pa.table(arrays, schema=SCHEMA)
 
 
+def as_facts(table: pa.Table) -> list[Fact]:
+    """Return facts in columns as facts."""
+    columns = [table[name].to_pylist() for name in SCHEMA.names]
+    return [Fact(*row) for row in zip(*columns, strict=True)]
+
+
 def identities(table: pa.Table) -> np.ndarray:
     """Return 64 bits per fact that tell what it says, whoever says it and however surely.
 
@@ -106,7 +112,7 @@ def identities(table: pa.Table) -> np.ndarray:
     parts += [days(table[name], missing=1 << 40).astype(np.uint64) for name in DATES]
     mixed = np.zeros(len(table), np.uint64)
     for part in parts:
-        mixed = _mix(mixed ^ part)
+        mixed = stirred(mixed ^ part)
     return mixed.view(np.int64)
 
 
@@ -125,15 +131,7 @@ def _column(column: pa.ChunkedArray) -> np.ndarray:
 
 def _text_hashes(column: pa.ChunkedArray) -> np.ndarray:
     coded = column.combine_chunks().dictionary_encode()
-    return hashes(coded.dictionary.to_pylist())[coded.indices.to_numpy()]
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """Return the bits stirred (the finalizer of SplitMix64, Steele et al., 2014)."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return hashed(coded.dictionary.to_pylist())[coded.indices.to_numpy()]
 
 
 def local_name(iri: str) -> str:

@@ -7,9 +7,13 @@ places of all characters are kept.
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+
+from allrounder.knowledge.hashing import code_points
 
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3035"
@@ -35,81 +39,133 @@ WORD = f"(?:[^\\W{UNSPACED}]|[{MARKS}])"
 """One character of a word in a script that sets words apart."""
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_CLUSTER = re.compile(
-    r"\s{2,}"
-    "|[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?"
-    "|[\uac00-\ud7a3][\u11a8-\u11ff]"
-    "|[^\\s\u0300-\u036f\u3099\u309a\uff9e\uff9f][\u0300-\u036f\u3099\u309a\uff9e\uff9f]+"
+_AFTER = "\u0300-\u036f\u3099\u309a\uff9e\uff9f"
+_IRREGULAR = re.compile(f"[{_AFTER}\u1160-\u11ff]")
+_PIECE = re.compile(
+    r"\s+|[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?|[\uac00-\ud7a3][\u11a8-\u11ff]"
+    f"|[^\\s{_AFTER}][{_AFTER}]+|.",
+    re.DOTALL,
 )
-_IRREGULAR = re.compile("\\s{2}|[\u0300-\u036f\u3099\u309a\uff9e\uff9f\u1160-\u11ff]")
+
+BLANK, SIGN, LETTER, JOINED_MARK = range(4)
+"""What a character is to the search for aliases."""
+
+
+@cache
+def characters() -> np.ndarray:
+    """Return for every code point what it is; computed once."""
+    every = "".join(map(chr, range(0x110000)))
+    found = np.full(len(every), SIGN, np.uint8)
+    patterns = {r"[\s\0]+": BLANK, f"{WORD}+": LETTER, f"[{JOINED}]+": JOINED_MARK}
+    for pattern, kind in patterns.items():
+        for run in re.finditer(pattern, every):
+            found[run.start() : run.end()] = kind
+    return found
+
+
+UNKNOWN, IRREGULAR = 0xFFFFFFFF, 0xFFFFFFFE
+"""Marks in the table of a `Folding`: not met yet; does not fold to one character by itself."""
 
 
 class Folded(NamedTuple):
-    """A text, folded.
+    """Texts, folded, one behind the other with a NUL behind each.
 
     Args:
-        text: the folded text.
-        starts: where each of its characters begins in the original, and at last the length of the
-            original; -1 for all but the first character that came of one. None: nothing moved.
+        codes: code points.
+        begins: where each text begins in `codes`.
+        places: by the number of a text in which characters moved: where each folded character
+            begins in the original, and at last the length of the original; -1 for all but the
+            first character that came of one.
     """
 
-    text: str
-    starts: np.ndarray | None
+    codes: np.ndarray
+    begins: np.ndarray
+    places: dict[int, np.ndarray]
 
-    def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return a stretch of the folded text in places of the original."""
-        if self.starts is None:
+    def original(self, text: int, start: int, end: int) -> tuple[int, int]:
+        """Return a stretch of one text in places of the original."""
+        start, end = start - int(self.begins[text]), end - int(self.begins[text])
+        if text not in self.places:
             return start, end
-        return int(self.starts[start]), int(self.starts[end])
+        return int(self.places[text][start]), int(self.places[text][end])
 
-    def splits(self, place: int) -> bool:
-        """Return whether `place` lies within what came of one character."""
-        return self.starts is not None and self.starts[place] < 0
-
-
-class Folding(dict):
-    """How each character folds; it fills as characters are met."""
-
-    def __missing__(self, piece: str) -> str:
-        """Fold a character, or a letter with its marks."""
-        plain = unicodedata.normalize("NFKD", piece)
-        plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", plain).casefold())
-        found = " " if piece.isspace() else _ACCENTS.sub("", plain)
-        if len(piece) == 1:
-            self[piece] = found
-        return found
-
-    def __call__(self, text: str) -> Folded:
-        """Return the text folded."""
-        if text.isascii() and not _IRREGULAR.search(text):
-            return Folded(text.lower() if text.isprintable() else self._one_by_one(text), None)
-        if _IRREGULAR.search(text):
-            return self._moved(_pieces(text))
-        folds = [self[character] for character in text]
-        whole = "".join(folds)
-        if len(whole) == len(text) and "" not in folds:
-            return Folded(whole, None)
-        return self._moved(list(text))
-
-    def _one_by_one(self, text: str) -> str:
-        return "".join([self[character] for character in text])
-
-    def _moved(self, pieces: list[str]) -> Folded:
-        folds = [self[piece] for piece in pieces]
-        begins = np.cumsum([0, *map(len, pieces)])
-        lengths = np.array([*map(len, folds), 1])
-        starts = np.full(lengths.sum(), -1)
-        places = np.cumsum(lengths) - lengths
-        filled = lengths > 0
-        starts[places[filled]] = begins[filled]
-        return Folded("".join(folds), starts)
+    def inside(self) -> list[np.ndarray]:
+        """Return the places in `codes` that lie within what came of one character."""
+        return [self.begins[text] + np.flatnonzero(p < 0) for text, p in self.places.items()]
 
 
-def _pieces(text: str) -> list[str]:
-    """Return the text cut into characters, and letters with their marks."""
-    pieces, place = [], 0
-    for match in _CLUSTER.finditer(text):
-        pieces += text[place : match.start()]
-        pieces.append(match[0])
-        place = match.end()
-    return pieces + list(text[place:])
+class Folding:
+    """How characters fold; a table that fills as they are met."""
+
+    def __init__(self) -> None:
+        self._table = np.full(0x110000, UNKNOWN, np.uint32)
+
+    def __call__(self, texts: Sequence[str]) -> Folded:
+        """Return the texts folded."""
+        raw = code_points("\0".join([*texts, ""]))
+        codes = self._one_by_one(raw)
+        odd = codes == IRREGULAR
+        odd[1:] |= (codes[1:] == BLANKS) & (codes[:-1] == BLANKS)
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
+        begins = np.cumsum(lengths) - lengths
+        if not odd.any():
+            return Folded(codes, begins, {})
+        owners = np.unique(np.searchsorted(begins, np.flatnonzero(odd), "right") - 1)
+        return _spliced(codes, begins, {i: _moved(texts[i]) for i in owners.tolist()})
+
+    def _one_by_one(self, raw: np.ndarray) -> np.ndarray:
+        codes = self._table[raw]
+        unknown = codes == UNKNOWN
+        if unknown.any():
+            for code in np.unique(raw[unknown]).tolist():
+                fold = _fold(chr(code))
+                regular = len(fold) == 1 and not _IRREGULAR.match(chr(code))
+                self._table[code] = ord(fold) if regular else IRREGULAR
+            codes = self._table[raw]
+        return codes
+
+
+BLANKS = ord(" ")
+
+
+def folded(text: str) -> str:
+    """Return one text folded."""
+    return "".join(map(_fold, _PIECE.findall(text)))
+
+
+def _fold(piece: str) -> str:
+    """Return a character, or a letter with its marks, folded."""
+    if piece.isspace():
+        return " "
+    plain = unicodedata.normalize("NFKD", piece)
+    plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", plain).casefold())
+    plain = _ACCENTS.sub("", plain)
+    return piece if plain.isspace() else plain  # an accent by itself is a sign
+
+
+def _moved(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the code points of a text folded piece by piece, and where each of them was."""
+    pieces = _PIECE.findall(text)
+    folds = [_fold(piece) for piece in pieces]
+    begins = np.cumsum([0, *map(len, pieces)])
+    lengths = np.array([*map(len, folds), 1])
+    places = np.full(lengths.sum(), -1)
+    firsts = np.cumsum(lengths) - lengths
+    places[firsts[lengths > 0]] = begins[lengths > 0]
+    return code_points("".join(folds) + "\0"), places
+
+
+def _spliced(
+    codes: np.ndarray, begins: np.ndarray, moved: dict[int, tuple[np.ndarray, np.ndarray]]
+) -> Folded:
+    """Return texts in which some are replaced by what is in `moved`."""
+    parts, before = [], 0
+    bounds = np.append(begins, len(codes))
+    lengths = np.diff(bounds)
+    for text, (new, _) in moved.items():
+        parts += [codes[before : bounds[text]], new]
+        before = bounds[text + 1]
+        lengths[text] = len(new)
+    whole = np.concatenate([*parts, codes[before:]])
+    places = {text: places for text, (_, places) in moved.items()}
+    return Folded(whole, np.cumsum(lengths) - lengths, places)

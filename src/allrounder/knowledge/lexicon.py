@@ -4,29 +4,34 @@ At every place where an alias may begin the longest one that fits is taken, and 
 behind it. In scripts that set words apart an alias never begins or ends inside a word; in Chinese,
 Japanese, Korean and their like it may at any character.
 
-One dictionary holds every alias. A second one says, for what an alias begins with (its first word,
-or its first two characters where words are not set apart), which lengths such aliases have, so that
-only a few stretches of text are looked up at each place.
+Aliases are kept as sorted 64-bit hashes; all stretches of a text that can be an alias are hashed
+and looked up at once. No text of an alias is kept: a wrong mention by equal hashes is expected once
+in a billion texts of 480 characters beside a million aliases.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from allrounder.knowledge.facts import ALIAS, NAME
-from allrounder.knowledge.folding import JOINED, UNSPACED, WORD, Folded, Folding
+from allrounder.knowledge.folding import BLANK, JOINED_MARK, LETTER, Folded, Folding, characters
+from allrounder.knowledge.hashing import Hashing
 from allrounder.knowledge.snapshot import Snapshot
 
-BLOCK = 4096
-"""Aliases folded at a time."""
+BLOCK = 1 << 16
+"""Characters that are folded and searched at a time."""
 
-_RUN = re.compile(f"(?P<unspaced>[{UNSPACED}]+)|{WORD}+|\\S")
-_FIRST = re.compile(f"\0((?:[{UNSPACED}][^\0]?|{WORD}+|[^\0])?)")
-_INSIDE = re.compile(f"{WORD}{WORD}|.[{JOINED}]", re.DOTALL)
+BEGINNINGS = 18
+"""Bits that tell the first two characters of an alias."""
+
+CERTAIN = (1.0,)
+
+
+Meaning = tuple[tuple[int, ...], tuple[float, ...]]
+"""Entities, and the prior of each."""
 
 
 class Mention(NamedTuple):
@@ -45,33 +50,51 @@ class Mention(NamedTuple):
     priors: tuple[float, ...]
 
 
+class Meanings(NamedTuple):
+    """What every alias may mean.
+
+    Args:
+        hashes: of the aliases, sorted.
+        offsets: where the meanings of each alias begin; one more than there are aliases.
+        entities: the likeliest of an alias first.
+        priors: how likely each is.
+    """
+
+    hashes: np.ndarray
+    offsets: np.ndarray
+    entities: np.ndarray
+    priors: np.ndarray
+
+    def of_all(self, aliases: np.ndarray) -> "Iterator[Meaning]":
+        """Yield entities and priors of each alias."""
+        starts, ends = self.offsets[aliases], self.offsets[aliases + 1]
+        likeliest, alone = self.entities[starts].tolist(), (ends - starts == 1).tolist()
+        for i, entity in enumerate(likeliest):
+            if alone[i]:
+                yield (entity,), CERTAIN
+            else:
+                span = slice(starts[i], ends[i])
+                yield tuple(self.entities[span].tolist()), tuple(self.priors[span].tolist())
+
+
 class Lexicon:
     """All aliases of a snapshot's entities.
 
     Args:
-        aliases: folded aliases, and the place of each in `offsets`.
-        lengths: for every beginning of an alias, the lengths such aliases have, longest first.
-        offsets: where the meanings of each alias begin; one more than there are aliases.
-        entities: numbers of entities, the likeliest of an alias first.
-        priors: how likely each is.
-        folding: how spellings are made alike.
+        meanings: aliases and what they mean.
+        reach: the length of the longest alias that begins with two characters, by their hash.
     """
 
-    def __init__(
-        self,
-        aliases: dict[str, int],
-        lengths: dict[str, tuple[int, ...]],
-        offsets: np.ndarray,
-        entities: np.ndarray,
-        priors: np.ndarray,
-        folding: Folding,
-    ) -> None:
-        self._aliases = aliases
-        self._lengths = lengths
-        self._offsets = offsets
-        self._entities = entities
-        self._priors = priors
-        self._folding = folding
+    def __init__(self, meanings: Meanings, reach: np.ndarray) -> None:
+        self._meanings = meanings
+        self._reach = reach
+        self._folding = Folding()
+        self._hashing = Hashing()
+        bits = max(1, len(meanings.hashes).bit_length() + 2)
+        self._shift = np.uint64(64 - bits)
+        every = np.arange(1 << bits, dtype=np.uint64) << self._shift
+        bounds = np.searchsorted(meanings.hashes, every)
+        self._bounds = np.append(bounds, len(meanings.hashes)).astype(np.int32)
 
     @classmethod
     def of(cls, snapshot: Snapshot, *, min_length: int = 1) -> "Lexicon":
@@ -81,78 +104,129 @@ class Lexicon:
             snapshot: whose entities; one without a name is named by its id.
             min_length: leave out aliases with fewer characters.
         """
-        folding = Folding()
         entities, texts, weights = _named(snapshot)
-        folded = _folded(texts, folding)
-        long = pc.greater_equal(pc.utf8_length(folded), max(1, min_length)).to_numpy(False)
-        coded = folded.filter(pa.array(long)).dictionary_encode()
-        meanings = _meanings(coded.indices.to_numpy(), entities[long], weights[long])
-        words = coded.dictionary.to_pylist()
-        aliases = dict(zip(words, range(len(words)), strict=True))
-        return cls(aliases, _lengths(words, coded.dictionary), *meanings, folding)
+        blocks = list(_blocks(texts.to_pylist())) or [[]]
+        folding, hashing = Folding(), Hashing()
+        parts = [_hashed(block, folding, hashing) for block in blocks]
+        hashes, lengths, beginnings = (np.concatenate(part) for part in zip(*parts, strict=True))
+        long = lengths >= max(1, min_length)
+        reach = np.ones(1 << BEGINNINGS, np.int32)
+        np.maximum.at(reach, beginnings[long], lengths[long])
+        return cls(_meanings(hashes[long], entities[long], weights[long]), reach)
 
     def __len__(self) -> int:
         """Return the number of different aliases."""
-        return len(self._aliases)
+        return len(self._meanings.hashes)
 
     def find(self, text: str) -> list[Mention]:
         """Return the mentions in a text, in order and without overlaps."""
-        folded = self._folding(text)
-        return [
-            Mention(*folded.original(start, end), *self._meant(alias))
-            for start, end, alias in self._found(folded)
-        ]
+        return self.find_all([text])[0]
 
-    def meanings(self, alias: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
-        """Return the entities that an alias may mean, and their priors."""
-        found = self._aliases.get(self._folding(alias).text.strip())
-        return ((), ()) if found is None else self._meant(found)
+    def find_all(self, texts: Sequence[str]) -> list[list[Mention]]:
+        """Return the mentions in each text; many at a time are quicker than one by one."""
+        return [mentions for block in _blocks(texts) for mentions in self._found(block)]
 
-    def _found(self, folded: Folded) -> Iterator[tuple[int, int, int]]:
-        text, behind = folded.text, 0
-        for run in _RUN.finditer(text):
-            start, end = run.span()
-            if end <= behind:
-                continue
-            if run.lastgroup is None:
-                if start >= behind:
-                    found = self._at(folded, start, self._lengths.get(text[start:end], ()))
-                    if found:
-                        yield start, *found
-                        behind = found[0]
-                continue
-            for place in range(max(start, behind), end):
-                if place < behind:
-                    continue
-                lengths = self._lengths.get(text[place : place + 2])
-                found = lengths and self._at(folded, place, lengths)
-                found = found or self._at(folded, place, self._lengths.get(text[place], ()))
-                if found:
-                    yield place, *found
-                    behind = found[0]
+    def meanings(self, alias: str) -> Meaning:
+        """Return the entities that an alias may mean, the likeliest first, and their priors."""
+        hashes, *_ = _hashed([alias], self._folding, self._hashing)
+        found = self._looked_up(hashes)
+        return next(self._meanings.of_all(found[found >= 0]), ((), ()))
 
-    def _at(self, folded: Folded, start: int, lengths: tuple[int, ...]) -> tuple[int, int] | None:
-        """Return the end and the number of the longest alias that begins at `start`."""
-        text, aliases = folded.text, self._aliases
-        for length in lengths:
-            alias = aliases.get(text[start : start + length])
-            if alias is not None and _fits(folded, start, start + length):
-                return start + length, alias
-        return None
+    def _found(self, texts: Sequence[str]) -> list[list[Mention]]:
+        folded = self._folding(texts)
+        starts, ends, aliases = self._hits(folded)
+        owners = (np.searchsorted(folded.begins, starts, "right") - 1).tolist()
+        found: list[list[Mention]] = [[] for _ in texts]
+        behind = 0
+        meant = self._meanings.of_all(aliases)
+        for owner, start, end, meaning in zip(
+            owners, starts.tolist(), ends.tolist(), meant, strict=True
+        ):
+            if start >= behind:
+                behind = end
+                found[owner].append(Mention(*folded.original(owner, start, end), *meaning))
+        return found
 
-    def _meant(self, alias: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
-        span = slice(self._offsets[alias], self._offsets[alias + 1])
-        return tuple(self._entities[span].tolist()), tuple(self._priors[span].tolist())
+    def _hits(self, folded: Folded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return start, end and number of the longest alias at every place that has one."""
+        starts, ends = _stretches(folded.codes, *_borders(folded), self._reach)
+        aliases = self._looked_up(self._hashing(folded.codes, starts, ends))
+        hits = np.flatnonzero(aliases >= 0)
+        last = np.ones(len(hits), bool)
+        last[:-1] = starts[hits[1:]] != starts[hits[:-1]]
+        hits = hits[last]
+        return starts[hits], ends[hits], aliases[hits]
+
+    def _looked_up(self, hashes: np.ndarray) -> np.ndarray:
+        """Return the alias of each hash, -1 where there is none."""
+        known, found = self._meanings.hashes, np.full(len(hashes), -1)
+        top = (hashes >> self._shift).astype(np.int64)
+        places, ends = self._bounds[top], self._bounds[top + 1]
+        active = np.flatnonzero(places < ends)
+        while len(active):
+            here = places[active]
+            same = known[here] == hashes[active]
+            found[active[same]] = here[same]
+            places[active] += 1
+            active = active[~same & (here + 1 < ends[active])]
+        return found
 
 
-def _fits(folded: Folded, start: int, end: int) -> bool:
-    """Return whether an alias may begin at `start` and end at `end`."""
-    return end <= len(folded.text) and _is_border(folded, start) and _is_border(folded, end)
+def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield texts, as many at a time as fill a block."""
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    block = np.cumsum(sizes + 1) // BLOCK
+    bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(texts)]
+    for start, end in pairwise(bounds):
+        if start < end:
+            yield texts[start:end]
 
 
-def _is_border(folded: Folded, place: int) -> bool:
-    inside = place and _INSIDE.match(folded.text, place - 1)
-    return not inside and not folded.splits(place)
+def _borders(folded: Folded) -> tuple[np.ndarray, np.ndarray]:
+    """Return at which characters an alias may start, and behind which it may end."""
+    codes = folded.codes
+    kinds = characters()[codes]
+    letter, blank = kinds == LETTER, kinds == BLANK
+    inside = np.zeros(len(codes) + 1, bool)
+    inside[1:-1] = (letter[1:] & letter[:-1]) | ((kinds[1:] == JOINED_MARK) & (codes[:-1] != 0))
+    for places in folded.inside():
+        inside[places] = True
+    return ~(inside[:-1] | blank), ~(inside[1:] | blank)
+
+
+def _stretches(
+    codes: np.ndarray, may_start: np.ndarray, may_end: np.ndarray, reach: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and end of all that can be an alias, by start and then by end."""
+    starts, ends = np.flatnonzero(may_start), np.flatnonzero(may_end) + 1
+    before = np.zeros(len(codes) + 1, np.int64)
+    np.cumsum(may_end, out=before[1:])
+    farthest = np.minimum(starts + reach[_beginnings(codes, starts)], len(codes))
+    first = before[starts]
+    counts = before[farthest] - first
+    shift = np.repeat(first - (np.cumsum(counts) - counts), counts)
+    return np.repeat(starts, counts), ends[np.arange(len(shift)) + shift]
+
+
+def _beginnings(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return a few bits that tell the two characters at each start."""
+    second = codes[np.minimum(starts + 1, len(codes) - 1)]
+    mixed = codes[starts] * np.uint32(0x9E3779B1) + second * np.uint32(0x85EBCA77)
+    return mixed >> np.uint32(32 - BEGINNINGS)
+
+
+def _hashed(
+    texts: Sequence[str], folding: Folding, hashing: Hashing
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return hash, length and beginning of every text, folded and trimmed."""
+    codes, starts, _ = folding(texts)
+    starts, ends = starts.copy(), np.append(starts, len(codes))[1:] - 1
+    space = codes == ord(" ")
+    while (more := space[starts] & (starts < ends)).any():
+        starts += more
+    while (more := space[ends - 1] & (starts < ends)).any():
+        ends -= more
+    return hashing(codes, starts, ends), ends - starts, _beginnings(codes, starts)
 
 
 def _named(snapshot: Snapshot) -> tuple[np.ndarray, pa.Array, np.ndarray]:
@@ -167,7 +241,7 @@ def _named(snapshot: Snapshot) -> tuple[np.ndarray, pa.Array, np.ndarray]:
     nameless = snapshot.nameless()
     texts = [
         snapshot.literals.array.take(pa.array(np.concatenate(objects))),
-        snapshot.names().array.take(pa.array(nameless)),
+        snapshot.short_ids.take(pa.array(nameless)),
     ]
     return (
         np.concatenate([*subjects, nameless]),
@@ -176,45 +250,16 @@ def _named(snapshot: Snapshot) -> tuple[np.ndarray, pa.Array, np.ndarray]:
     )
 
 
-def _folded(texts: pa.Array, folding: Folding) -> pa.Array:
-    """Fold aliases, many at a time as one long text."""
-    folded = []
-    for start in range(0, len(texts), BLOCK):
-        block = texts[start : start + BLOCK].to_pylist()
-        folded += folding("\0".join(block)).text.split("\0")
-    return pc.utf8_trim_whitespace(pa.array(folded, pa.string()))
-
-
-def _meanings(
-    aliases: np.ndarray, entities: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return offsets by alias, entities and priors; an entity counts once for each alias."""
-    order = np.lexsort([-weights, entities, aliases])
-    aliases, entities, weights = aliases[order], entities[order], weights[order]
-    first = np.ones(len(aliases), bool)
-    first[1:] = (aliases[1:] != aliases[:-1]) | (entities[1:] != entities[:-1])
-    aliases, entities, weights = aliases[first], entities[first], weights[first]
+def _meanings(hashes: np.ndarray, entities: np.ndarray, weights: np.ndarray) -> Meanings:
+    """Return aliases sorted, with the entities of each; an entity counts once an alias."""
+    order = np.lexsort([-weights, entities, hashes])
+    hashes, entities, weights = hashes[order], entities[order], weights[order]
+    first = np.ones(len(hashes), bool)
+    first[1:] = (hashes[1:] != hashes[:-1]) | (entities[1:] != entities[:-1])
+    hashes, entities, weights = hashes[first], entities[first], weights[first]
+    known, aliases, counts = np.unique(hashes, return_inverse=True, return_counts=True)
     order = np.lexsort([entities, -weights, aliases])
-    sums = np.bincount(aliases, weights)
-    counts = np.bincount(aliases)
+    sums = np.bincount(aliases, weights, minlength=len(known))[aliases]
+    priors = np.where(sums > 0, weights / np.where(sums > 0, sums, 1), 1 / counts[aliases])
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    priors = np.where(
-        sums[aliases] > 0, weights / np.where(sums > 0, sums, 1)[aliases], 1 / counts[aliases]
-    )
-    return offsets, entities[order], priors[order]
-
-
-def _lengths(words: list[str], array: pa.Array) -> dict[str, tuple[int, ...]]:
-    """Return which lengths, longest first, aliases have that begin alike."""
-    first = _FIRST.findall("\0" + "\0".join(words)) if words else []
-    coded = pa.array(first, pa.string()).dictionary_encode()
-    longest = int(pc.max(pc.utf8_length(array)).as_py() or 0) + 1
-    keys = coded.indices.to_numpy().astype(np.int64) * longest
-    pairs = np.unique(keys + longest - 1 - pc.utf8_length(array).to_numpy())
-    owners, lengths = pairs // longest, longest - 1 - pairs % longest
-    bounds = np.searchsorted(owners, np.arange(len(coded.dictionary) + 1)).tolist()
-    lengths = lengths.tolist()
-    return {
-        beginning: tuple(lengths[bounds[i] : bounds[i + 1]])
-        for i, beginning in enumerate(coded.dictionary.to_pylist())
-    }
+    return Meanings(known, offsets, entities[order], priors[order])

@@ -118,7 +118,7 @@ class Snapshot:
 
     @classmethod
     def of_table(cls, table: pa.Table, *, version: int = 1) -> "Snapshot":
-        """Return a snapshot of facts in columns (`facts.SCHEMA`)."""
+        """Return a snapshot of facts in columns (`facts.SCHEMA`, and if known their `id`)."""
         columns, texts = _numbered(table)
         columns = _distinct(columns)
         subjects = columns.pop("subject")
@@ -179,7 +179,7 @@ class Snapshot:
         chosen = np.full(len(self.entities), -1)
         chosen[owners] = objects[order][first]
         named = self.literals.array.take(pa.array(chosen, mask=chosen < 0))
-        return Strings(pc.coalesce(named, self._short_ids))
+        return Strings(pc.coalesce(named, self.short_ids))
 
     def nameless(self) -> np.ndarray:
         """Return the entities of which something is known, but no name."""
@@ -265,7 +265,8 @@ class Snapshot:
         return order, np.concatenate([[0], np.cumsum(counts)])
 
     @cached_property
-    def _short_ids(self) -> pa.Array:
+    def short_ids(self) -> pa.Array:
+        """What to call entities without a name: their ids, of an IRI the end."""
         ids = self.entities.array
         if not pc.any(pc.match_substring_regex(ids, "^urn:|://")).as_py():
             return ids
@@ -322,7 +323,7 @@ def _numbered(table: pa.Table) -> tuple[dict[str, np.ndarray], dict[str, Strings
         ),
         "is_entity": flags,
         "confidence": _flat(table["confidence"]).to_numpy(),
-        "id": identities(table),
+        "id": _flat(table["id"]).to_numpy() if "id" in table.column_names else identities(table),
         "valid_from": days(table[DATES[0]], missing=EARLIEST),
         "valid_to": days(table[DATES[1]], missing=LATEST),
     }

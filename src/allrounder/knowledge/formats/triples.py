@@ -7,6 +7,7 @@ file is an entity, any other a text.
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from allrounder.errors import did_you_mean, listed
 from allrounder.knowledge.facts import LITERAL, Fact
@@ -31,18 +32,19 @@ class Triples:
             known = fact.object in subjects and fact.predicate not in LITERAL
             yield fact._replace(is_entity=True) if known else fact
 
-    def _cells(self, reading: Reading) -> Iterator[tuple[int, list[str]]]:
+    def _cells(self, reading: Reading) -> Iterator[tuple[int, Sequence[str]]]:
         """Yield every line's cells in the order of `COLUMNS`."""
-        order = None
+        order, least, width = None, 3, len(COLUMNS)
         for line, cells in self._rows(reading):
             if order is None:
-                order = _header(reading, line, cells)
-                if order:
+                header = _header(reading, line, cells)
+                order = itemgetter(*(header or range(width)))
+                if header:
+                    least, width = max(header[:3]) + 1, len(cells)
                     continue
-                order = range(len(COLUMNS))
-            if len(cells) <= max(order[:3]) or (len(cells) > len(COLUMNS) and order == range(6)):
+            if not least <= len(cells) <= width:
                 raise reading.wrong(line, self._short(cells))
-            yield line, [cells[i] if 0 <= i < len(cells) else "" for i in order]
+            yield line, order(cells + [""] * (width + 1 - len(cells)))
 
     def _rows(self, reading: Reading) -> Iterator[tuple[int, list[str]]]:
         quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
@@ -84,19 +86,20 @@ def _header(reading: Reading, line: int, cells: Sequence[str]) -> list[int] | No
 
 def _fact(reading: Reading, line: int, cells: Sequence[str]) -> Fact:
     subject, predicate, object, since, until, confidence = cells
-    fact = Fact(
-        subject.strip() or reading.word(subject, line, "a subject"),
-        reading.predicate(predicate.strip() or reading.word(predicate, line, "a predicate")),
-        object.strip() or reading.word(object, line, "an object"),
-        source=reading.source,
-    )
+    subject = subject.strip() or reading.word(subject, line, "a subject")
+    predicate = predicate.strip() or reading.word(predicate, line, "a predicate")
+    predicate = reading.predicates.get(predicate, predicate)
+    object = object.strip() or reading.word(object, line, "an object")
     if not (since or until or confidence):
-        return fact
-    return reading.checked(
-        fact._replace(
-            valid_from=reading.day(since, line, "valid_from"),
-            valid_to=reading.day(until, line, "valid_to"),
-            confidence=reading.confidence(confidence, line),
-        ),
-        line,
+        return Fact(subject, predicate, object, False, None, None, reading.source)
+    fact = Fact(
+        subject,
+        predicate,
+        object,
+        False,
+        reading.day(since, line, "valid_from"),
+        reading.day(until, line, "valid_to"),
+        reading.source,
+        reading.confidence(confidence, line),
     )
+    return reading.checked(fact, line)
