@@ -10,7 +10,7 @@ from allrounder.model.answering import (
 )
 from allrounder.model.frozen import store_frozen
 from allrounder.model.gallery import Gallery
-from allrounder.model.knowing import Knowing, fresh_readers, kept_facts, kept_readers
+from allrounder.model.knowing import Knowing, Lent, fresh_readers, kept_facts, kept_readers
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
 from allrounder.model.saving import add_own, load_passes, save_model, saved_inputs
@@ -21,6 +21,7 @@ __all__ = [
     "Batch",
     "Gallery",
     "Knowing",
+    "Lent",
     "Model",
     "Prepared",
     "Scored",
