@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Row = Mapping[str, Any]
 
@@ -17,3 +17,19 @@ class Span(NamedTuple):
 
 Among = Sequence[Mapping[str, Any]] | str | Path | None
 """What match tasks choose from: records, or a file of them; None: the values of the run."""
+
+Speaks = Literal["label", "labels", "rank", "number", "spans"]
+"""How a task answers: one label, any number of them, one in an order, a number, or spans."""
+
+
+class Variable(NamedTuple):
+    """What one answer of a record may be.
+
+    A task has one for each record, or one for each of its labels. `best` is the place of what the
+    task says by itself; `costs` are negative log-probabilities.
+    """
+
+    label: str | None
+    values: Sequence[Any]
+    costs: Sequence[float]
+    best: int

@@ -1,0 +1,1 @@
+"""Rules over what a model answers: one small language, decoded, tested, analysed."""
