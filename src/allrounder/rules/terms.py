@@ -120,11 +120,16 @@ class Terms:
         return self.fields.get(name) == "number"
 
     def mentioned(self, rules: Rules) -> dict[str, dict[Any, int]]:
-        """Return by task what its `options` have to tell apart: numbers, or kinds of spans."""
-        cuts = {
-            n: dict.fromkeys(some, 1) for n, some in self.cuts(rules).items() if n in self.tasks
-        }
-        return {**cuts, **self.counted(rules)}
+        """Return by task what its `options` have to tell apart: numbers, labels, kinds of spans."""
+        found: dict[str, dict[Any, int]] = dict(self.counted(rules))
+        for name, cuts in self.cuts(rules).items():
+            if name in self.tasks:
+                found[name] = dict.fromkeys(cuts, 1)
+        for rule in rules.rules:
+            for key in map(self.key, leaves(rule.tree)):
+                if key.label is not None:
+                    found.setdefault(key.name, {})[key.label] = 1
+        return found
 
     def named(self, rules: Rules) -> list[str]:
         """Return the tasks that rules name, in the order of the project."""
