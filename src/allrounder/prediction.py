@@ -17,6 +17,8 @@ from allrounder.model import (
     Answerer,
     Gallery,
     Prepared,
+    columns_of,
+    decoder_in,
     galleries_of,
     load_galleries,
     load_passes,
@@ -53,7 +55,8 @@ class Predictor:
         passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
         self.model = passes[0][0]
         galleries = load_galleries(run.path, plan.tasks)
-        self.answerer = Answerer(passes, run.json("calibration.json"), galleries)
+        decoder = decoder_in(run.path, plan.tasks, plan.fields)
+        self.answerer = Answerer(passes, run.json("calibration.json"), galleries, decoder)
 
     def answers(
         self,
@@ -203,6 +206,8 @@ class Predictor:
         }
         found = flat(self.rows([smallest])[0])
         types = {name: TYPES.get(type(value), pa.string()) for name, value in found.items()}
+        if self.answerer.decoder:
+            types |= dict.fromkeys(columns_of(self.answerer.decoder), pa.string())
         unsure = [name for name, task in self.plan.tasks.items() if task.abstain is not None]
         return {**types, **{f"{name}_abstained": pa.bool_() for name in unsure}}
 

@@ -2,7 +2,6 @@
 
 from allrounder.model.answering import (
     Answerer,
-    Scored,
     answers_of,
     galleries_of,
     scored,
@@ -12,12 +11,25 @@ from allrounder.model.frozen import store_frozen
 from allrounder.model.gallery import Gallery
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
+from allrounder.model.ruled import (
+    Decided,
+    columns_of,
+    decided,
+    decoder_in,
+    decoder_of,
+    load_rules,
+    reworded,
+    save_rules,
+    terms_of,
+)
 from allrounder.model.saving import add_own, load_passes, save_model
+from allrounder.model.scored import Scored
 from allrounder.model.shelving import load_galleries, shelve
 
 __all__ = [
     "Answerer",
     "Batch",
+    "Decided",
     "Gallery",
     "Model",
     "Prepared",
@@ -25,12 +37,20 @@ __all__ = [
     "Targets",
     "add_own",
     "answers_of",
+    "columns_of",
+    "decided",
+    "decoder_in",
+    "decoder_of",
     "galleries_of",
     "load_galleries",
     "load_passes",
+    "load_rules",
+    "reworded",
     "save_model",
+    "save_rules",
     "scored",
     "scored_by_subset",
     "shelve",
     "store_frozen",
+    "terms_of",
 ]

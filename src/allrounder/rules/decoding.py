@@ -104,6 +104,11 @@ class Decoder:
         """The tasks that rules name."""
         return self.terms.named(self.rules)
 
+    @property
+    def fields(self) -> list[str]:
+        """The fields of inputs that rules read."""
+        return sorted({key.name for key in self.keys if key.is_input})
+
     def decode(
         self,
         variables: Mapping[str, Sequence[Variable]],

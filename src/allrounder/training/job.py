@@ -12,8 +12,9 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
-from allrounder.model import Model, Prepared, store_frozen
+from allrounder.model import Model, Prepared, decoder_of, store_frozen, terms_of
 from allrounder.records import SPLITS, Records
+from allrounder.rules import Decoder, Rules
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
@@ -48,6 +49,7 @@ class Job:
         freeze: tasks of that run that are kept as they are.
         fresh: whether all heads begin anew, whatever the old run knew.
         watch: called with the course after every evaluation; what it raises ends the training.
+        rules: what answers have to follow.
         visits: by task, how often the shared model is shown a label; known once it is trained.
     """
 
@@ -63,6 +65,7 @@ class Job:
     freeze: list[str] = field(default_factory=list)
     fresh: bool = False
     watch: Callable[["Course"], None] | None = None
+    rules: Rules | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
 
     def rows(self, split: str) -> np.ndarray:
@@ -77,6 +80,16 @@ class Job:
             inputs={name: self._taught(name, rows) for name in self.inputs},
             tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
         )
+
+    def decoder(self) -> Decoder | None:
+        """Return what decodes answers under the rules of today; refuse rules that do not fit.
+
+        The tasks have to be `learned`, so that their labels are known.
+        """
+        if self.rules is None:
+            return None
+        fields = {n: one.field for one in self.inputs.values() for n in one.fields or []}
+        return decoder_of(self.rules, terms_of(self.tasks, fields))
 
     def _taught(self, name: str, rows: np.ndarray) -> Encoder:
         encoder = self.inputs[name]
