@@ -48,6 +48,8 @@ class RulesReport:
 
     Args:
         num_records: how many.
+        before: the share of them whose answers break a hard rule without decoding.
+        after: the same with decoding.
         changed: the share of them of which an answer was changed.
         relaxed: how many there are of which no answer follows all hard rules.
         milliseconds: what decoding costs a record, the model not counted.
@@ -57,6 +59,8 @@ class RulesReport:
     """
 
     num_records: int
+    before: float
+    after: float
     changed: float
     relaxed: int
     milliseconds: float
@@ -95,8 +99,9 @@ class RulesReport:
             for name, one in self.tasks.items()
         ]  # fmt: skip
         about = (
-            f"Rules: {self.changed:.1%} of {self.num_records:,} records get another answer; "
-            f"decoding takes {self.milliseconds:.2f} ms a record"
+            f"Rules: {self.before:.1%} of {self.num_records:,} records break a hard rule without "
+            f"decoding, {self.after:.1%} with; {self.changed:.1%} get another answer, which takes "
+            f"{self.milliseconds:.2f} ms a record"
         )
         tables = [aligned([head, *rows], left=1)]
         tables += [aligned(tasks, left=2)] if self.tasks else []

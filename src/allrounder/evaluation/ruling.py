@@ -69,6 +69,8 @@ def rules_report(
               for labels, row, given in zip(gold, rows, inputs, strict=True)]  # fmt: skip
     return RulesReport(
         num_records=len(rows),
+        before=_broken(ruled.decoder, said[0]),
+        after=_broken(ruled.decoder, said[1]),
         changed=float(np.mean([bool(one.outcome.changed) for one in every])) if every else 0.0,
         relaxed=sum(bool(one.outcome.relaxed) for one in every),
         milliseconds=ruled.milliseconds,
@@ -77,6 +79,13 @@ def rules_report(
                if (one := _task(name, task, every, gold)) is not None},
         version=ruled.decoder.rules.version,
     )  # fmt: skip
+
+
+def _broken(decoder: Decoder, worlds: Sequence[World]) -> float:
+    """Return the share of records that break a hard rule."""
+    trees = [rule.tree for rule in decoder.rules.rules if rule.is_hard]
+    found = [any(decoder.meaning.truth(tree, world) is False for tree in trees) for world in worlds]
+    return round(float(np.mean(found or [0.0])), 6)
 
 
 def _gold(

@@ -18,8 +18,11 @@ Row = tuple[tuple[int, int], ...]
 NEVER = 1e9
 """What breaking a hard clause costs while searching; no answer costs as much."""
 
-BEAM = 48
-"""Nodes of one level that are followed to find a first answer."""
+BEAM = 128
+"""Nodes of one level that are followed at first."""
+
+WIDER = 16
+"""How many times as many are followed next, where some were left out."""
 
 EQUAL = 1e-9
 """Costs closer than this are the same."""
@@ -161,7 +164,8 @@ def search(form: Form, costs: Sequence[Sequence[float]], *, budget: int) -> list
     Branch and bound over variables in a fixed order, all nodes of a level at once. A node knows of
     every open option what it would cost beside the options taken (Larrosa and Meseguer 1996,
     partial forward checking); the sum of the least of these over variables is its bound. A narrow
-    beam finds a first answer, which is the best where the beam never had to leave a node out.
+    beam finds a first answer, which bounds the next, wider one; the answer is the optimum once a
+    beam had to leave no node out.
 
     Args:
         form: the clauses.
@@ -174,49 +178,63 @@ def search(form: Form, costs: Sequence[Sequence[float]], *, budget: int) -> list
     if form.unpayable or not form.sizes:
         return None if form.unpayable else []
     flat = np.concatenate([np.asarray(some, dtype=float) for some in costs]) + form.alone
-    first, price, whole = _sweep(form, flat, most=inf, beam=BEAM, budget=budget)
-    if not whole:
-        better, _, _ = _sweep(form, flat, most=price - EQUAL, beam=None, budget=budget)
-        first = better if better is not None else first
-    return first
+    best, price, beam = None, inf, BEAM
+    while True:
+        found, cost, whole, made = _sweep(form, flat, most=price - EQUAL, beam=beam)
+        best, price = (best, price) if found is None else (found, cost)
+        budget -= made
+        if whole:
+            return best
+        if budget < 0:
+            raise Exhausted
+        beam *= WIDER
 
 
 def _sweep(
-    form: Form, costs: np.ndarray, *, most: float, beam: int | None, budget: int
-) -> tuple[list[int] | None, float, bool]:
-    """Return the best choice cheaper than `most`, its cost, and whether no node was left out."""
-    nodes, whole = costs[None], True  # [N, S]: what each option would cost
+    form: Form, costs: np.ndarray, *, most: float, beam: int
+) -> tuple[list[int] | None, float, bool, int]:
+    """Return the best choice cheaper than `most` that a beam of so many nodes meets, if any.
+
+    With it its cost, whether no node was left out, and how many were made.
+    """
+    nodes, whole, made = costs[None], True, 0  # [N, S]: what each option would cost
+    least = np.minimum.reduceat(nodes, form.starts, axis=1)  # [N, V]: the least of each variable
     for step in form.steps:
-        nodes, bounds = _fixed(form, nodes, step, min(most, NEVER / 2))
-        if beam is not None and len(nodes) > beam:
-            nodes, whole = nodes[np.argpartition(bounds, beam)[:beam]], False
-        budget -= len(nodes)
-        if budget < 0:
-            raise Exhausted
+        nodes, least, bounds = _fixed(form, nodes, least, step, min(most, NEVER / 2))
+        if len(nodes) > beam:
+            kept = np.argpartition(bounds, beam)[:beam]
+            nodes, least, whole = nodes[kept], least[kept], False
+        made += len(nodes)
         if not len(nodes):
-            return None, inf, whole
-    prices = np.minimum.reduceat(nodes, form.starts, axis=1).sum(1)
+            return None, inf, whole, made
+    prices = least.sum(1)
     best = nodes[int(prices.argmin())]
     ends = [*form.starts[1:], len(best)]
     choice = [int(best[a:b].argmin()) for a, b in zip(form.starts, ends, strict=True)]
-    return choice, float(prices.min()), whole
+    return choice, float(prices.min()), whole, made
 
 
-def _fixed(form: Form, nodes: np.ndarray, step: Step, most: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nodes with one more variable fixed that may still cost less than `most`."""
-    least = np.minimum.reduceat(nodes, form.starts, axis=1)
+def _fixed(
+    form: Form, nodes: np.ndarray, least: np.ndarray, step: Step, most: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the nodes with one more variable fixed that may still cost less than `most`.
+
+    With them the least of each variable, and the sum of these, which is their bound.
+    """
     rest = least.sum(1) - least[:, step.variable]
-    bounds = rest[:, None] + nodes[:, step.options]
+    own = nodes[:, step.options]
+    bounds = rest[:, None] + own
     rows, taken = np.nonzero(bounds < most)
-    bounds, places = bounds[rows, taken], np.arange(len(rows))
-    own = np.full((len(rows), step.options.stop - step.options.start), np.inf)
-    own[places, taken] = nodes[rows, step.options.start + taken]
-    nodes = nodes[rows]
-    nodes[:, step.options] = own
+    bounds, price = bounds[rows, taken], own[rows, taken]
+    nodes, least = nodes[rows], least[rows]
+    least[:, step.variable] = price
+    nodes[:, step.options] = np.inf
+    nodes[np.arange(len(rows)), step.options.start + taken] = price
     if not len(step.penalties):
-        return nodes, bounds
+        return nodes, least, bounds
     unmet = (np.isfinite(nodes) & step.fixed) @ step.satisfied == 0
     nodes += unmet @ step.penalties
-    bounds = np.minimum.reduceat(nodes, form.starts, axis=1).sum(1)
-    keep = bounds < most
-    return nodes[keep], bounds[keep]
+    least = np.minimum.reduceat(nodes, form.starts, axis=1)
+    bounds = least.sum(1)
+    keep = np.flatnonzero(bounds < most)
+    return nodes[keep], least[keep], bounds[keep]
