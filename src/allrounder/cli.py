@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _evaluate(verbs)
     _predict(verbs)
     _tune(verbs)
+    _rules(verbs)
     _kinds(verbs)
     return top
 
@@ -177,6 +178,16 @@ def _tune(verbs: Any) -> None:
     verb.add_argument(
         "--out", metavar="NAME", help="name of the best project file; default: PROJECT.best.yaml"
     )
+
+
+def _rules(verbs: Any) -> None:
+    verb = _verb(verbs, "rules", rules, "Check the rules of a project, or try them on their tests.")
+    verb.add_argument(
+        "action", choices=["check", "test"],
+        help="check: conflicts, dead and redundant rules; test: every rule on its own cases",
+    )  # fmt: skip
+    _project(verb, text="project file")
+    _sets(verb)
 
 
 def _kinds(verbs: Any) -> None:
@@ -322,6 +333,15 @@ def tune(arguments: argparse.Namespace) -> None:
             f"\nReport: {_short(report.folder / 'report.html')}\n"
             f"Judge the best on test records: allrounder train {best}\n"
         )
+
+
+def rules(arguments: argparse.Namespace) -> int:
+    """Print what is wrong with rules; exit code 2 where they conflict or a test fails."""
+    with progress.shown(arguments.quiet) as tell:
+        project = _load(arguments, tell)
+        report = project.check_rules() if arguments.action == "check" else project.test_rules()
+    _print(report, arguments)
+    return EXIT_BAD_INPUT if report.failed else EXIT_OK
 
 
 def kinds(arguments: argparse.Namespace) -> None:

@@ -38,6 +38,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         tell=tell,
         old=plan.opened(),
         freeze=plan.start.freeze if plan.start else [],
+        rules=plan.rules(),
     )
 
 

@@ -13,13 +13,27 @@ import yaml
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
-from allrounder.kinds import build, dump, importable
+from allrounder.kinds import CLOSED, build, dump, importable
 from allrounder.records import Field, Source, TextField
+from allrounder.rules import Rules, Terms
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old, Start
 
-SECTIONS = ("from", "sources", "inputs", "fusion", "tasks", "training")
+SECTIONS = ("from", "sources", "inputs", "knowledge", "fusion", "tasks", "training")
+
+
+@dataclass(kw_only=True)
+class Knowledge:
+    """What is known of the world that records are about.
+
+    Args:
+        rules: the file of rules that answers have to follow.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    rules: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -41,6 +55,7 @@ class Plan:
     sources: list[Source]
     inputs: dict[str, Encoder]
     tasks: dict[str, Task]
+    knowledge: Knowledge | None = None
     fusion: Fusion = field(default_factory=Concat)
     training: Training = field(default_factory=Training)
     start: Start | None = None
@@ -72,6 +87,26 @@ class Plan:
         old.check(self.inputs, self.tasks)
         old.check_frozen(self.start.freeze, self.inputs, self.tasks, self.fusion)
         return old
+
+    def rules(self) -> Rules | None:
+        """Return the rules of the project, if it names any.
+
+        Raises:
+            ProjectError: the file cannot be read, or a rule names what is not there.
+        """
+        if self.knowledge is None or self.knowledge.rules is None:
+            return None
+        rules = Rules.read(self.folder / self.knowledge.rules)
+        self.terms().check(rules)
+        return rules
+
+    def terms(self, tasks: Mapping[str, Task] | None = None) -> Terms:
+        """Return the words that rules may use.
+
+        Args:
+            tasks: the tasks with their labels learned; by default those that the file declares.
+        """
+        return Terms.of(tasks or self.tasks, self.fields)
 
     def columns(self) -> dict[str, "LabelColumn"]:
         """Return what each task promises about its column of labels."""
@@ -166,6 +201,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
             for number, spec in enumerate(_sequence(sections["sources"], "sources"))
         ],
         inputs=inputs,
+        knowledge=_knowledge(sections.get("knowledge")),
         tasks={
             task: TASKS.build(spec, at=f"tasks.{task}").over(list(inputs))
             for task, spec in _task_specs(sections["tasks"], start, folder).items()
@@ -182,6 +218,10 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
 def _start(spec: Any) -> Start | None:
     spec = {"run": spec} if isinstance(spec, str) else spec
     return None if spec is None else build(Start, spec, at="from")
+
+
+def _knowledge(spec: Any) -> Knowledge | None:
+    return None if spec is None else build(Knowledge, spec, at="knowledge")
 
 
 def _task_specs(section: Any, start: Start | None, folder: Path) -> dict[str, Any]:
@@ -244,8 +284,17 @@ def _check_names(plan: Plan) -> None:
             )
         _check_tokens(plan, name, task)
     _check_fields(plan)
+    _check_ruled(plan)
     _check_first(plan)
     _check_weights(plan)
+
+
+def _check_ruled(plan: Plan) -> None:
+    """Refuse a task whose answer would stand where rules tell what they did."""
+    if plan.knowledge is not None and plan.knowledge.rules and "rules" in plan.tasks:
+        raise ProjectError(
+            "`tasks.rules`: in answers `rules` stands for what rules did. Rename the task."
+        )
 
 
 def _check_fields(plan: Plan) -> None:

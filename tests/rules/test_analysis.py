@@ -9,7 +9,7 @@ from allrounder.rules.rule import Rules
 
 
 def found(*rules):
-    return findings(Rules.of(list(rules)), TERMS)
+    return findings(Rules.of(list(rules)), TERMS).findings
 
 
 def test_rules_that_fit_together_are_left_alone():

@@ -20,7 +20,6 @@ from allrounder.model.ruled import (
     load_rules,
     reworded,
     save_rules,
-    terms_of,
 )
 from allrounder.model.saving import add_own, load_passes, save_model
 from allrounder.model.scored import Scored
@@ -52,5 +51,4 @@ __all__ = [
     "scored_by_subset",
     "shelve",
     "store_frozen",
-    "terms_of",
 ]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ from allrounder.model.network import Model
 from allrounder.model.prepared import Prepared
 from allrounder.model.scored import Scored
 from allrounder.model.subsets import by_missing, fitting
-from allrounder.records import Field, NumberField, TextField
-from allrounder.rules import Decoder, Facts, Outcome, Picks, Rules, Spoken, Terms
+from allrounder.records import Field
+from allrounder.rules import Decoder, Facts, Outcome, Picks, Rules, Terms
 from allrounder.rules.analysis import refuse_contradiction
 from allrounder.runs import write_yaml
 from allrounder.tasks import Task
@@ -23,43 +22,18 @@ FILE = "rules.yaml"
 """The rules in a run folder."""
 
 
-def terms_of(tasks: Mapping[str, Task], fields: Mapping[str, Field], **known: Any) -> Terms:
-    """Return the words that rules of a project may use.
-
-    Args:
-        tasks: the tasks; labels are known once they are learned.
-        fields: the fields of the inputs.
-        known: the `predicates` of the knowledge base.
-    """
-    spoken = {
-        name: Spoken(task.speaks, tuple(labels) if (labels := _labels(task)) else None)
-        for name, task in tasks.items()
-        if task.speaks
-    }
-    kinds = {
-        name: "text" if isinstance(one, TextField) else
-        "number" if isinstance(one, NumberField) else "file"
-        for name, one in fields.items()
-    }  # fmt: skip
-    return Terms(spoken, kinds, **known)
-
-
 def decoder_of(rules: Rules, terms: Terms, facts: Facts | None = None) -> Decoder | None:
     """Return what decodes answers under the rules that hold today, or None where none does.
 
     Raises:
         ProjectError: a rule names what is not there, or hard rules contradict one another.
     """
-    today = rules.on(datetime.now(UTC).date())
+    today = rules.today()
     if not len(today):
         return None
     decoder = Decoder(today, terms, facts)
     refuse_contradiction(today, terms)
     return decoder
-
-
-def _labels(task: Task) -> list[str] | None:
-    return getattr(task, "labels", None)
 
 
 def save_rules(folder: Path, rules: Rules) -> None:
@@ -77,7 +51,7 @@ def decoder_in(
 ) -> Decoder | None:
     """Return what decodes answers under the rules of a run, if it has any."""
     rules = load_rules(folder)
-    return None if rules is None else decoder_of(rules, terms_of(tasks, fields))
+    return None if rules is None else decoder_of(rules, Terms.of(tasks, fields))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ another, say which rules are to blame.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -58,13 +58,40 @@ class Finding:
         return text + (f"; without them {shown} would break it." if shown else ".")
 
 
+@dataclass(kw_only=True)
+class Findings:
+    """Everything wrong with a set of rules, conflicts first.
+
+    Args:
+        num_rules: how many there are.
+        findings: what is wrong.
+    """
+
+    num_rules: int
+    findings: list[Finding]
+
+    @property
+    def failed(self) -> bool:
+        """Whether hard rules contradict one another."""
+        return any(one.kind == "conflict" for one in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return f"{self.num_rules} rules: no conflict, none dead, none redundant."
+        return "\n".join(str(one) for one in self.findings)
+
+
 def _shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return name if value else f"not {name}"
     return f"{name} = {value}"
 
 
-def findings(rules: Rules, terms: Terms) -> list[Finding]:
+def findings(rules: Rules, terms: Terms) -> Findings:
     """Return what is wrong with rules, conflicts first.
 
     Soft rules are looked at under the hard ones: one that is dead, or that hard rules imply.
@@ -72,13 +99,11 @@ def findings(rules: Rules, terms: Terms) -> list[Finding]:
     theory = _Theory(rules, terms)
     hard = [rule.id for rule in rules.rules if rule.is_hard]
     found = list(theory.conflicts(hard))
-    if found:
-        return found
-    for rule in rules.rules:
+    for rule in [] if found else rules.rules:
         others = [id for id in hard if id != rule.id]
         if (finding := theory.dead(rule.id, hard)) or (finding := theory.implied(rule.id, others)):
             found.append(finding)
-    return found
+    return Findings(num_rules=len(rules), findings=found)
 
 
 def refuse_contradiction(rules: Rules, terms: Terms) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -149,6 +149,10 @@ class Rules:
     def on(self, day: date) -> Self:
         """Return the rules that are valid on a day."""
         return replace(self, rules=[rule for rule in self.rules if rule.holds_on(day)])
+
+    def today(self) -> Self:
+        """Return the rules that are valid today, by the date in UTC."""
+        return self.on(datetime.now(UTC).date())
 
     def without(self, *ids: str) -> Self:
         """Return the rules but for some."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
+
+import pyarrow as pa
 
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.rules.rule import Rule, Rules
@@ -57,6 +59,22 @@ class Terms:
     tasks: Mapping[str, Spoken]
     fields: Mapping[str, str] = field(default_factory=dict)
     predicates: Collection[str] | None = ()
+
+    @classmethod
+    def of(cls, tasks: Mapping[str, Any], fields: Mapping[str, Any], **known: Any) -> Self:
+        """Return the words that rules of a project may use.
+
+        Args:
+            tasks: the tasks, each with what it `speaks` and, once they are known, its `labels`.
+            fields: the fields of the inputs, each with the Arrow `type` of its values.
+            known: the `predicates` of the knowledge base.
+        """
+        spoken = {
+            name: Spoken(task.speaks, tuple(labels) if (labels := _labels(task)) else None)
+            for name, task in tasks.items()
+            if task.speaks
+        }
+        return cls(spoken, {name: _sort(field.type) for name, field in fields.items()}, **known)
 
     def check(self, rules: Rules) -> None:
         """Refuse rules that name what is not there.
@@ -136,6 +154,17 @@ class Terms:
         keys = [self.key(leaf) for rule in rules.rules for leaf in leaves(rule.tree)]
         names = {key.name for key in keys if not key.is_input}
         return [name for name in self.tasks if name in names]
+
+
+def _labels(task: Any) -> Collection[str] | None:
+    return getattr(task, "labels", None)
+
+
+def _sort(kind: pa.DataType) -> str:
+    """Return what values of an Arrow type are to rules."""
+    if pa.types.is_string(kind):
+        return "text"
+    return "number" if pa.types.is_floating(kind) else "file"
 
 
 def _counts(leaf: Leaf) -> Iterator[tuple[Kind, int]]:

@@ -12,9 +12,9 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
-from allrounder.model import Model, Prepared, decoder_of, store_frozen, terms_of
+from allrounder.model import Model, Prepared, decoder_of, store_frozen
 from allrounder.records import SPLITS, Records
-from allrounder.rules import Decoder, Rules
+from allrounder.rules import Decoder, Rules, Terms
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
@@ -89,7 +89,7 @@ class Job:
         if self.rules is None:
             return None
         fields = {n: one.field for one in self.inputs.values() for n in one.fields or []}
-        return decoder_of(self.rules, terms_of(self.tasks, fields))
+        return decoder_of(self.rules, Terms.of(self.tasks, fields))
 
     def _taught(self, name: str, rows: np.ndarray) -> Encoder:
         encoder = self.inputs[name]
