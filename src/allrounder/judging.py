@@ -13,7 +13,8 @@ from allrounder.evaluation.fitting import calibrate
 from allrounder.evaluation.ruling import rules_report, under_rules
 from allrounder.evaluation.said import Passes, Said
 from allrounder.evaluation.sharing import Origin
-from allrounder.model import Prepared, add_own, decoder_in, load_passes, shelve
+from allrounder.loading import load_model
+from allrounder.model import Knowing, Prepared, add_own, decoder_in, fresh_readers, shelve
 from allrounder.plan import Plan
 from allrounder.records import Records
 from allrounder.runs import Run, environment, write_json
@@ -27,8 +28,10 @@ Tell = Callable[[str, float, float, str], None]
 
 def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     """Return the training that a plan describes, its models found on disk."""
+    inputs, base = plan.located(), plan.base()
+    injections = plan.knowledge.injection if plan.knowledge else []
     return Job(
-        inputs=plan.located(),
+        inputs=inputs,
         tasks=plan.tasks,
         fusion=plan.fusion,
         settings=plan.training,
@@ -39,6 +42,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         old=plan.opened(),
         freeze=plan.start.freeze if plan.start else [],
         rules=plan.rules(),
+        knowing=base and Knowing.of(base, injections, fresh_readers(inputs, injections)),
     )
 
 
@@ -55,7 +59,7 @@ def evaluate(plan: Plan, records: Records, run: Run, *, split: str, tell: Tell) 
     """
     if not len(records.labeled(split)):
         raise DataError(f"There are no labelled records to judge in {split!r}.")
-    passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+    passes = load_model(plan, run)
     prepared = _prepared(plan, records, passes)
     return _judged(plan, records, run, (passes, prepared), split=split, tell=tell)
 
@@ -79,7 +83,7 @@ def _judged(
     tell: Tell,
 ) -> Report:
     rows, calibration = records.labeled(split), run.json("calibration.json")
-    decoder, ruled = decoder_in(run.path, plan.tasks, plan.fields), None
+    decoder, ruled = decoder_in(run.path, model[0][0][0], plan.fields), None
     if decoder is not None:
         ruled = under_rules(*model, rows, calibration=calibration, decoder=decoder)
     reports = assess(
@@ -108,7 +112,7 @@ def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell
     A task that sharing hurt is answered by its twin from then on; the run folder is brought up to
     date, weights first. A short budget changes nothing there.
     """
-    passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+    passes = load_model(plan, run)
     prepared = _prepared(plan, records, passes)
     old = Report.from_dict(run.json("metrics.json"))
     job = job_of(plan, records, run, tell)
@@ -118,7 +122,7 @@ def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell
         found = compare(job, mine, twins=twins, known=_origins(old, passes))
     if found.own:
         add_own(run.path, found.own)
-        passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+        passes = load_model(plan, run)
         calibration = calibrate(passes, prepared, records.labeled("validation"))
         write_json(run.path / "calibration.json", calibration)
         shelve(run.path, passes, prepared, records)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from allrounder.errors import DataError, Error, RunError, did_you_mean, listed
+from allrounder.loading import load_model
 from allrounder.model import (
     Answerer,
     Gallery,
@@ -21,7 +22,6 @@ from allrounder.model import (
     decoder_in,
     galleries_of,
     load_galleries,
-    load_passes,
 )
 from allrounder.plan import Plan
 from allrounder.records import Part, TextField, handed, stream
@@ -52,10 +52,10 @@ class Predictor:
 
     def __init__(self, plan: Plan, run: Run) -> None:
         self.plan = plan
-        passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+        passes = load_model(plan, run)
         self.model = passes[0][0]
         galleries = load_galleries(run.path, plan.tasks)
-        decoder = decoder_in(run.path, plan.tasks, plan.fields)
+        decoder = decoder_in(run.path, self.model, plan.fields)
         self.answerer = Answerer(passes, run.json("calibration.json"), galleries, decoder)
 
     def answers(

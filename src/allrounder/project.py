@@ -97,7 +97,7 @@ class Project:
         return replace(found, sharing=advice)
 
     def check_rules(self) -> Findings:
-        """Say which rules that hold today contradict one another, never speak, or follow from others."""
+        """Say which rules contradict one another, never speak, or follow from others."""
         rules, terms = ruled(self.plan, self.tell)
         return findings(rules.today(), terms)
 

@@ -43,7 +43,7 @@ def model_of(seed):
 def answered(prepared, rules=RULES):
     fields = {n: e.field for e in prepared.model.inputs.values() for n in e.fields}
     terms = Terms.of(prepared.model.tasks, fields)
-    decoder = decoder_of(rules, terms) if rules else None
+    decoder = decoder_of(rules, prepared.model.tasks, fields) if rules else None
     answerer = Answerer([(prepared.model, list(TASKS))], {}, decoder=decoder)
     return answerer.answers(prepared, np.arange(len(TEXTS))), terms
 
@@ -110,9 +110,9 @@ def test_rules_are_kept_in_a_run_folder(tmp_path):
 def test_rules_that_contradict_one_another_are_refused():
     rules = Rules.of(["intent = refund", "intent = praise"])
     with pytest.raises(ProjectError, match="The rules contradict one another"):
-        decoder_of(rules, Terms.of(TASKS, {}))
+        decoder_of(rules, TASKS, {})
 
 
 def test_rules_that_hold_no_longer_decode_nothing():
     rules = Rules.of([{"says": "intent = refund", "valid_to": "2020-01-01"}])
-    assert decoder_of(rules, Terms.of(TASKS, {})) is None
+    assert decoder_of(rules, TASKS, {}) is None

@@ -9,6 +9,7 @@ from allrounder.model.answering import (
 )
 from allrounder.model.frozen import store_frozen
 from allrounder.model.gallery import Gallery
+from allrounder.model.knowing import Knowing, fresh_readers, kept_facts, kept_readers
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
 from allrounder.model.ruled import (
@@ -21,7 +22,7 @@ from allrounder.model.ruled import (
     reworded,
     save_rules,
 )
-from allrounder.model.saving import add_own, load_passes, save_model
+from allrounder.model.saving import add_own, load_passes, save_model, saved_inputs
 from allrounder.model.scored import Scored
 from allrounder.model.shelving import load_galleries, shelve
 
@@ -30,6 +31,7 @@ __all__ = [
     "Batch",
     "Decided",
     "Gallery",
+    "Knowing",
     "Model",
     "Prepared",
     "Scored",
@@ -40,13 +42,17 @@ __all__ = [
     "decided",
     "decoder_in",
     "decoder_of",
+    "fresh_readers",
     "galleries_of",
+    "kept_facts",
+    "kept_readers",
     "load_galleries",
     "load_passes",
     "load_rules",
     "reworded",
     "save_model",
     "save_rules",
+    "saved_inputs",
     "scored",
     "scored_by_subset",
     "shelve",

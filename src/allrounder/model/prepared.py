@@ -1,7 +1,7 @@
 """Records as the model reads them: tokens of every input, targets of every task."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from allrounder.encoders import Encoder, Rows
+from allrounder.knowledge import Linked
 from allrounder.model.network import Batch, Given, Model
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
@@ -88,6 +89,7 @@ class Prepared:
         targets: the targets by task; empty where there are only questions.
         stored: by input, what its frozen part said.
         teachers: by task, what an older model said, to be kept to instead of labels.
+        linked: by input, the mentions in its texts, where the model knows of any.
     """
 
     model: Model
@@ -96,6 +98,7 @@ class Prepared:
     targets: dict[str, Targets] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
     teachers: dict[str, Taught] = field(default_factory=dict)
+    linked: dict[str, Linked] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -121,6 +124,10 @@ class Prepared:
             targets={
                 name: Targets.of(model.tasks[name], column)
                 for name, column in (labels or {}).items()
+            },
+            linked={
+                name: model.knowing.base.link(columns[name][0])
+                for name in (model.knowing.inputs if model.knowing else ())
             },
         )
 
@@ -197,9 +204,21 @@ class Prepared:
         for task in self.model.reads_tokens(name):
             whole[places.get(task, [])] = True
         found, whole = torch.from_numpy(present), whole[present]
+        told = self._told(name, rows[present])
         if name in self.stored:
-            return self.stored[name].given(rows[present], self._moved(found), whole)
-        return Given(self._moved(found), self.sequences(name, rows[present], whole))
+            given = self.stored[name].given(rows[present], self._moved(found), whole)
+            return replace(given, told=told) if told else given
+        return Given(self._moved(found), self.sequences(name, rows[present], whole), told=told)
+
+    def _told(self, name: str, rows: np.ndarray) -> dict[str, Any]:
+        """Return, by injection, what is known of the texts of some rows."""
+        if name not in self.linked:
+            return {}
+        knowing, linked, tokens = self.model.knowing, self.linked[name], self.tokens[name]
+        return {
+            each: self._moved(knowing.told(each, linked, tokens, rows))  # type: ignore[union-attr]
+            for each in knowing.on(name)  # type: ignore[union-attr]
+        }
 
     def sequences(self, name: str, rows: Sequence[int] | np.ndarray, whole: np.ndarray) -> Any:
         """Return the padded sequences of some rows of one input, on the model's device."""

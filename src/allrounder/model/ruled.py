@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from allrounder.model.knowing import Knowing
+from allrounder.model.mentioned import MentionFacts
 from allrounder.model.network import Model
 from allrounder.model.prepared import Prepared
 from allrounder.model.scored import Scored
 from allrounder.model.subsets import by_missing, fitting
 from allrounder.records import Field
-from allrounder.rules import Decoder, Facts, Outcome, Picks, Rules, Terms
+from allrounder.rules import Decoder, Outcome, Picks, Rules, Terms
 from allrounder.rules.analysis import refuse_contradiction
 from allrounder.runs import write_yaml
 from allrounder.tasks import Task
@@ -22,8 +24,19 @@ FILE = "rules.yaml"
 """The rules in a run folder."""
 
 
-def decoder_of(rules: Rules, terms: Terms, facts: Facts | None = None) -> Decoder | None:
+def decoder_of(
+    rules: Rules,
+    tasks: Mapping[str, Task],
+    fields: Mapping[str, Field],
+    knowing: Knowing | None = None,
+) -> Decoder | None:
     """Return what decodes answers under the rules that hold today, or None where none does.
+
+    Args:
+        rules: all rules.
+        tasks: the tasks, their labels learned.
+        fields: the fields of the inputs.
+        knowing: what the model knows; rules ask it for facts.
 
     Raises:
         ProjectError: a rule names what is not there, or hard rules contradict one another.
@@ -31,6 +44,8 @@ def decoder_of(rules: Rules, terms: Terms, facts: Facts | None = None) -> Decode
     today = rules.today()
     if not len(today):
         return None
+    facts = MentionFacts(knowing.base) if knowing else None
+    terms = Terms.of(tasks, fields, predicates=facts.predicates if facts else ())
     decoder = Decoder(today, terms, facts)
     refuse_contradiction(today, terms)
     return decoder
@@ -46,12 +61,10 @@ def load_rules(folder: Path) -> Rules | None:
     return Rules.read(folder / FILE) if (folder / FILE).exists() else None
 
 
-def decoder_in(
-    folder: Path, tasks: Mapping[str, Task], fields: Mapping[str, Field]
-) -> Decoder | None:
-    """Return what decodes answers under the rules of a run, if it has any."""
+def decoder_in(folder: Path, model: Model, fields: Mapping[str, Field]) -> Decoder | None:
+    """Return what decodes the answers of a model under the rules of its run, if it has any."""
     rules = load_rules(folder)
-    return None if rules is None else decoder_of(rules, Terms.of(tasks, fields))
+    return None if rules is None else decoder_of(rules, model.tasks, fields, model.knowing)
 
 
 @dataclass(frozen=True)

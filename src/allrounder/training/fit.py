@@ -84,7 +84,10 @@ def _completed(project: Mapping[str, Any], job: Job) -> dict[str, Any]:
                           for key in job.inputs[name].learned}}
         for name, spec in project["inputs"].items()
     }  # fmt: skip
-    return {**project, "inputs": inputs, "tasks": dump(job.tasks)}
+    known = {} if job.knowing is None else {
+        "knowledge": {**project["knowledge"], "injection": dump([*job.knowing.injections.values()])}
+    }  # fmt: skip
+    return {**project, "inputs": inputs, "tasks": dump(job.tasks), **known}
 
 
 SEEN = "tasks that read the whole record saw their beginning, spans tasks read them in windows."

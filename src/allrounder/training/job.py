@@ -12,9 +12,9 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
-from allrounder.model import Model, Prepared, decoder_of, store_frozen
+from allrounder.model import Knowing, Model, Prepared, decoder_of, store_frozen
 from allrounder.records import SPLITS, Records
-from allrounder.rules import Decoder, Rules, Terms
+from allrounder.rules import Decoder, Rules
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
@@ -51,6 +51,7 @@ class Job:
         watch: called with the course after every evaluation; what it raises ends the training.
         rules: what answers have to follow.
         visits: by task, how often the shared model is shown a label; known once it is trained.
+        knowing: what the model knows beside its weights.
     """
 
     inputs: dict[str, Encoder]
@@ -67,6 +68,7 @@ class Job:
     watch: Callable[["Course"], None] | None = None
     rules: Rules | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
+    knowing: Knowing | None = None
 
     def rows(self, split: str) -> np.ndarray:
         """Return the rows of a split that carry any label."""
@@ -79,6 +81,7 @@ class Job:
             self,
             inputs={name: self._taught(name, rows) for name in self.inputs},
             tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
+            knowing=self.knowing and self._acquainted(self.knowing, rows),
         )
 
     def decoder(self) -> Decoder | None:
@@ -89,7 +92,20 @@ class Job:
         if self.rules is None:
             return None
         fields = {n: one.field for one in self.inputs.values() for n in one.fields or []}
-        return decoder_of(self.rules, Terms.of(self.tasks, fields))
+        return decoder_of(self.rules, self.tasks, fields, self.knowing)
+
+    def _acquainted(self, knowing: Knowing, rows: np.ndarray) -> Knowing:
+        """Return what the model knows, each injection with what training texts tell it."""
+        linked = {
+            name: knowing.base.link(self.records.values((self.inputs[name].fields or [""])[0])
+                                    .take(rows))
+            for name in knowing.inputs
+        }  # fmt: skip
+        injections = {
+            name: found.learn(knowing.base, [linked[found.of or ""]])
+            for name, found in knowing.injections.items()
+        }
+        return replace(knowing, injections=injections)
 
     def _taught(self, name: str, rows: np.ndarray) -> Encoder:
         encoder = self.inputs[name]
@@ -127,6 +143,7 @@ class Job:
             fusion=self.fusion,
             dropout=dropout,
             precision=choose_precision(self.settings.precision, device),
+            knowing=self.knowing,
         )
         if self.old is not None:
             begin_from(model, self.old, self.fusion, [n for n in self.tasks if n in self.known])

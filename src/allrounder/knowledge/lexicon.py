@@ -1,0 +1,265 @@
+"""Where entities are named in a text, and which.
+
+At every place where an alias may begin the longest one that fits is taken, and the search goes on
+behind it. In scripts that set words apart an alias never begins or ends inside a word; in Chinese,
+Japanese, Korean and their like it may at any character.
+
+Aliases are kept as sorted 64-bit hashes; all stretches of a text that can be an alias are hashed
+and looked up at once. No text of an alias is kept: a wrong mention by equal hashes is expected once
+in a billion texts of 480 characters beside a million aliases.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder.knowledge.facts import ALIAS, NAME
+from allrounder.knowledge.folding import BLANK, JOINED_MARK, LETTER, Folded, Folding, characters
+from allrounder.knowledge.hashing import Hashing
+from allrounder.knowledge.snapshot import Snapshot
+
+BLOCK = 1 << 16
+"""Characters that are folded and searched at a time."""
+
+BEGINNINGS = 18
+"""Bits that tell the first two characters of an alias."""
+
+CERTAIN = (1.0,)
+
+
+Meaning = tuple[tuple[int, ...], tuple[float, ...]]
+"""Entities, and the prior of each."""
+
+
+class Mention(NamedTuple):
+    """A stretch of text that names an entity.
+
+    Args:
+        start: its first code point in the text.
+        end: the code point behind its last.
+        candidates: numbers of the entities that it may mean, the likeliest first.
+        priors: how likely each is before anything else is known; they sum to 1.
+    """
+
+    start: int
+    end: int
+    candidates: tuple[int, ...]
+    priors: tuple[float, ...]
+
+
+class Meanings(NamedTuple):
+    """What every alias may mean.
+
+    Args:
+        hashes: of the aliases, sorted.
+        offsets: where the meanings of each alias begin; one more than there are aliases.
+        entities: the likeliest of an alias first.
+        priors: how likely each is.
+    """
+
+    hashes: np.ndarray
+    offsets: np.ndarray
+    entities: np.ndarray
+    priors: np.ndarray
+
+    def of_all(self, aliases: np.ndarray) -> "Iterator[Meaning]":
+        """Yield entities and priors of each alias."""
+        starts, ends = self.offsets[aliases], self.offsets[aliases + 1]
+        likeliest, alone = self.entities[starts].tolist(), (ends - starts == 1).tolist()
+        for i, entity in enumerate(likeliest):
+            if alone[i]:
+                yield (entity,), CERTAIN
+            else:
+                span = slice(starts[i], ends[i])
+                yield tuple(self.entities[span].tolist()), tuple(self.priors[span].tolist())
+
+
+class Lexicon:
+    """All aliases of a snapshot's entities.
+
+    Args:
+        meanings: aliases and what they mean.
+        reach: the length of the longest alias that begins with two characters, by their hash.
+    """
+
+    def __init__(self, meanings: Meanings, reach: np.ndarray) -> None:
+        self._meanings = meanings
+        self._reach = reach
+        self._folding = Folding()
+        self._hashing = Hashing()
+        bits = max(1, len(meanings.hashes).bit_length() + 2)
+        self._shift = np.uint64(64 - bits)
+        every = np.arange(1 << bits, dtype=np.uint64) << self._shift
+        bounds = np.searchsorted(meanings.hashes, every)
+        self._bounds = np.append(bounds, len(meanings.hashes)).astype(np.int32)
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, *, min_length: int = 1) -> "Lexicon":
+        """Return the lexicon of all names and aliases.
+
+        Args:
+            snapshot: whose entities; one without a name is named by its id.
+            min_length: leave out aliases with fewer characters.
+        """
+        entities, texts, weights = _named(snapshot)
+        blocks = list(_blocks(texts.to_pylist())) or [[]]
+        folding, hashing = Folding(), Hashing()
+        parts = [_hashed(block, folding, hashing) for block in blocks]
+        hashes, lengths, beginnings = (np.concatenate(part) for part in zip(*parts, strict=True))
+        long = lengths >= max(1, min_length)
+        reach = np.ones(1 << BEGINNINGS, np.int32)
+        np.maximum.at(reach, beginnings[long], lengths[long])
+        return cls(_meanings(hashes[long], entities[long], weights[long]), reach)
+
+    def __len__(self) -> int:
+        """Return the number of different aliases."""
+        return len(self._meanings.hashes)
+
+    def find(self, text: str) -> list[Mention]:
+        """Return the mentions in a text, in order and without overlaps."""
+        return self.find_all([text])[0]
+
+    def find_all(self, texts: Sequence[str]) -> list[list[Mention]]:
+        """Return the mentions in each text; many at a time are quicker than one by one."""
+        return [mentions for block in _blocks(texts) for mentions in self._found(block)]
+
+    def meanings(self, alias: str) -> Meaning:
+        """Return the entities that an alias may mean, the likeliest first, and their priors."""
+        hashes, *_ = _hashed([alias], self._folding, self._hashing)
+        found = self._looked_up(hashes)
+        return next(self._meanings.of_all(found[found >= 0]), ((), ()))
+
+    def _found(self, texts: Sequence[str]) -> list[list[Mention]]:
+        folded = self._folding(texts)
+        starts, ends, aliases = self._hits(folded)
+        owners = (np.searchsorted(folded.begins, starts, "right") - 1).tolist()
+        found: list[list[Mention]] = [[] for _ in texts]
+        behind = 0
+        meant = self._meanings.of_all(aliases)
+        for owner, start, end, meaning in zip(
+            owners, starts.tolist(), ends.tolist(), meant, strict=True
+        ):
+            if start >= behind:
+                behind = end
+                found[owner].append(Mention(*folded.original(owner, start, end), *meaning))
+        return found
+
+    def _hits(self, folded: Folded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return start, end and number of the longest alias at every place that has one."""
+        starts, ends = _stretches(folded.codes, *_borders(folded), self._reach)
+        aliases = self._looked_up(self._hashing(folded.codes, starts, ends))
+        hits = np.flatnonzero(aliases >= 0)
+        last = np.ones(len(hits), bool)
+        last[:-1] = starts[hits[1:]] != starts[hits[:-1]]
+        hits = hits[last]
+        return starts[hits], ends[hits], aliases[hits]
+
+    def _looked_up(self, hashes: np.ndarray) -> np.ndarray:
+        """Return the alias of each hash, -1 where there is none."""
+        known, found = self._meanings.hashes, np.full(len(hashes), -1)
+        top = (hashes >> self._shift).astype(np.int64)
+        places, ends = self._bounds[top], self._bounds[top + 1]
+        active = np.flatnonzero(places < ends)
+        while len(active):
+            here = places[active]
+            same = known[here] == hashes[active]
+            found[active[same]] = here[same]
+            places[active] += 1
+            active = active[~same & (here + 1 < ends[active])]
+        return found
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield texts, as many at a time as fill a block."""
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    block = np.cumsum(sizes + 1) // BLOCK
+    bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(texts)]
+    for start, end in pairwise(bounds):
+        if start < end:
+            yield texts[start:end]
+
+
+def _borders(folded: Folded) -> tuple[np.ndarray, np.ndarray]:
+    """Return at which characters an alias may start, and behind which it may end."""
+    codes = folded.codes
+    kinds = characters()[codes]
+    letter, blank = kinds == LETTER, kinds == BLANK
+    inside = np.zeros(len(codes) + 1, bool)
+    inside[1:-1] = (letter[1:] & letter[:-1]) | ((kinds[1:] == JOINED_MARK) & (codes[:-1] != 0))
+    for places in folded.inside():
+        inside[places] = True
+    return ~(inside[:-1] | blank), ~(inside[1:] | blank)
+
+
+def _stretches(
+    codes: np.ndarray, may_start: np.ndarray, may_end: np.ndarray, reach: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and end of all that can be an alias, by start and then by end."""
+    starts, ends = np.flatnonzero(may_start), np.flatnonzero(may_end) + 1
+    before = np.zeros(len(codes) + 1, np.int64)
+    np.cumsum(may_end, out=before[1:])
+    farthest = np.minimum(starts + reach[_beginnings(codes, starts)], len(codes))
+    first = before[starts]
+    counts = before[farthest] - first
+    shift = np.repeat(first - (np.cumsum(counts) - counts), counts)
+    return np.repeat(starts, counts), ends[np.arange(len(shift)) + shift]
+
+
+def _beginnings(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return a few bits that tell the two characters at each start."""
+    second = codes[np.minimum(starts + 1, len(codes) - 1)]
+    mixed = codes[starts] * np.uint32(0x9E3779B1) + second * np.uint32(0x85EBCA77)
+    return mixed >> np.uint32(32 - BEGINNINGS)
+
+
+def _hashed(
+    texts: Sequence[str], folding: Folding, hashing: Hashing
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return hash, length and beginning of every text, folded and trimmed."""
+    codes, starts, _ = folding(texts)
+    starts, ends = starts.copy(), np.append(starts, len(codes))[1:] - 1
+    space = codes == ord(" ")
+    while (more := space[starts] & (starts < ends)).any():
+        starts += more
+    while (more := space[ends - 1] & (starts < ends)).any():
+        ends -= more
+    return hashing(codes, starts, ends), ends - starts, _beginnings(codes, starts)
+
+
+def _named(snapshot: Snapshot) -> tuple[np.ndarray, pa.Array, np.ndarray]:
+    """Return entities, what they are called, and the weight of that meaning."""
+    subjects, objects, weights = [], [], []
+    for predicate in (NAME, ALIAS):
+        pairs = snapshot.pairs(predicate)
+        keep = ~pairs.is_entity
+        subjects.append(pairs.subjects[keep])
+        objects.append(pairs.objects[keep])
+        weights.append(pairs.confidence[keep].astype(np.float64))
+    nameless = snapshot.nameless()
+    texts = [
+        snapshot.literals.array.take(pa.array(np.concatenate(objects))),
+        snapshot.short_ids.take(pa.array(nameless)),
+    ]
+    return (
+        np.concatenate([*subjects, nameless]),
+        pa.concat_arrays(texts),
+        np.concatenate([*weights, np.ones(len(nameless))]),
+    )
+
+
+def _meanings(hashes: np.ndarray, entities: np.ndarray, weights: np.ndarray) -> Meanings:
+    """Return aliases sorted, with the entities of each; an entity counts once an alias."""
+    order = np.lexsort([-weights, entities, hashes])
+    hashes, entities, weights = hashes[order], entities[order], weights[order]
+    first = np.ones(len(hashes), bool)
+    first[1:] = (hashes[1:] != hashes[:-1]) | (entities[1:] != entities[:-1])
+    hashes, entities, weights = hashes[first], entities[first], weights[first]
+    known, aliases, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    order = np.lexsort([entities, -weights, aliases])
+    sums = np.bincount(aliases, weights, minlength=len(known))[aliases]
+    priors = np.where(sums > 0, weights / np.where(sums > 0, sums, 1), 1 / counts[aliases])
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return Meanings(known, offsets, entities[order], priors[order])
