@@ -258,13 +258,9 @@ class Spans(Task):
         ]
 
     def _variable(self, record: "tagging.TokenRecord", ways: Sequence["automaton.Way"]) -> Variable:
-        values = [[self._mention(run, record) for run in way.runs] for way in ways]
+        values = tagging.mentions([way.runs for way in ways], record, self.labels or [])
         costs = [-way.log for way in ways]
         return Variable(None, values, costs, costs.index(min(costs)))
-
-    def _mention(self, run: "tagging.Run", record: "tagging.TokenRecord") -> dict[str, Any]:
-        at = tagging.span(run, record, self.labels or [])
-        return {**at, "text": record.text[at["start"] : at["end"]]}
 
     def taken(self, own: Any, variables: Sequence[Variable], picks: Sequence[int]) -> Any:
         """Return the spans of the option taken."""

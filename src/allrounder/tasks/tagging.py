@@ -146,6 +146,17 @@ def span(run: Run, record: TokenRecord, labels: Sequence[str]) -> dict[str, Any]
     return {"start": start, "end": end, "label": labels[run.label]}
 
 
+def mentions(
+    ways: Sequence[Sequence[Run]], record: TokenRecord, labels: Sequence[str]
+) -> list[list[dict[str, Any]]]:
+    """Return several ways to read one record as spans with their texts; they share most spans."""
+    found = {}
+    for one in {one for runs in ways for one in runs}:
+        at = span(one, record, labels)
+        found[one] = {**at, "text": record.text[at["start"] : at["end"]]}
+    return [[found[one] for one in runs] for runs in ways]
+
+
 def run(span: Mapping[str, Any], record: TokenRecord, labels: Sequence[str]) -> Run:
     """Return the run of tokens that a span, as `span` made it, stands for."""
     starts, ends = record.offsets[:, 0], record.offsets[:, 1]
