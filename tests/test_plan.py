@@ -162,7 +162,8 @@ def refused(path: Path, *changes: str) -> str:
         ),
         (
             {"knowledge": {"fact": "kb.tsv"}},
-            "`knowledge.fact` is not a known key. Did you mean 'facts'? Known: facts, injection.",
+            "`knowledge.fact` is not a known key. Did you mean 'facts'? Known: facts, injection, "
+            "rules.",
         ),
         (
             {"knowledge": {"facts": {"path": "kb.tsv", "predicate": {}}}},

@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     _predict(verbs)
     _tune(verbs)
     _knowledge(verbs)
+    _rules(verbs)
     _kinds(verbs)
     return top
 
@@ -192,6 +193,16 @@ def _tune(verbs: Any) -> None:
     verb.add_argument(
         "--out", metavar="NAME", help="name of the best project file; default: PROJECT.best.yaml"
     )
+
+
+def _rules(verbs: Any) -> None:
+    verb = _verb(verbs, "rules", rules, "Check the rules of a project, or try them on their tests.")
+    verb.add_argument(
+        "action", choices=["check", "test"],
+        help="check: conflicts, dead and redundant rules; test: every rule on its own cases",
+    )  # fmt: skip
+    _project(verb, text="project file")
+    _sets(verb)
 
 
 def _kinds(verbs: Any) -> None:
@@ -503,6 +514,15 @@ def retract(arguments: argparse.Namespace) -> None:
         stage=arguments.stage,
     )
     _print(found, arguments)
+
+
+def rules(arguments: argparse.Namespace) -> int:
+    """Print what is wrong with rules; exit code 2 where they conflict or a test fails."""
+    with progress.shown(arguments.quiet) as tell:
+        project = _load(arguments, tell)
+        report = project.check_rules() if arguments.action == "check" else project.test_rules()
+    _print(report, arguments)
+    return EXIT_BAD_INPUT if report.failed else EXIT_OK
 
 
 def kinds(arguments: argparse.Namespace) -> None:

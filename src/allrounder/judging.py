@@ -11,10 +11,11 @@ from allrounder.evaluation import Report, write_report
 from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.assess import Known, assess
 from allrounder.evaluation.fitting import calibrate
+from allrounder.evaluation.ruling import rules_report, under_rules
 from allrounder.evaluation.said import Passes, Said
 from allrounder.evaluation.sharing import Origin
 from allrounder.loading import load_model
-from allrounder.model import Knowing, Prepared, add_own, fresh_readers, shelve
+from allrounder.model import Knowing, Prepared, add_own, decoder_in, fresh_readers, shelve
 from allrounder.plan import Plan
 from allrounder.records import Records
 from allrounder.runs import Run, environment, write_json
@@ -42,6 +43,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         tell=tell,
         old=plan.opened(),
         freeze=plan.start.freeze if plan.start else [],
+        rules=plan.rules(),
         knowing=base and Knowing.of(base, injections, fresh_readers(inputs, injections)),
     )
 
@@ -82,14 +84,19 @@ def _judged(
     split: str,
     tell: Tell,
 ) -> Report:
+    rows, calibration = records.labeled(split), run.json("calibration.json")
+    decoder, ruled = decoder_in(run.path, model[0][0][0], plan.fields), None
+    if decoder is not None:
+        ruled = under_rules(*model, rows, calibration=calibration, decoder=decoder)
     reports = assess(
         *model,
         records,
-        records.labeled(split),
+        rows,
         known=Known(
-            calibration=run.json("calibration.json"),
+            calibration=calibration,
             constants=run.json("constants.json"),
             before=_probe(run, records) if split == "test" else None,
+            ruled=ruled,
         ),
         seed=plan.training.seed,
         tell=lambda done, total: tell("judge", done, total, ""),
@@ -97,7 +104,8 @@ def _judged(
     old = Report.from_dict(run.json("metrics.json"))
     told = [note for note in old.notes if note not in records.notes]
     changed = {"notes": [*records.notes, *told], "created": environment()["created"]}
-    return replace(old, tasks=reports, split=split, **changed)
+    rules = ruled and rules_report(ruled, model[1], records, plan.tasks)
+    return replace(old, tasks=reports, split=split, rules=rules, **changed)
 
 
 def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell: Tell) -> Report:

@@ -17,6 +17,7 @@ from allrounder.injection import Injection, Knowledge
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, Snapshot
 from allrounder.records import Field, Source, TextField
+from allrounder.rules import Rules, Terms
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old, Start
@@ -76,6 +77,28 @@ class Plan:
         old.check(self.inputs, self.tasks)
         old.check_frozen(self.start.freeze, self.inputs, self.tasks, self.fusion)
         return old
+
+    def rules(self) -> Rules | None:
+        """Return the rules of the project, if it names any.
+
+        Raises:
+            ProjectError: the file cannot be read, or a rule names what is not there.
+        """
+        if self.knowledge is None or self.knowledge.rules is None:
+            return None
+        rules = Rules.read(self.folder / self.knowledge.rules)
+        self.terms().check(rules)
+        return rules
+
+    def terms(self, tasks: Mapping[str, Task] | None = None) -> Terms:
+        """Return the words that rules may use.
+
+        Args:
+            tasks: the tasks with their labels learned; by default those that the file declares.
+        """
+        has_facts = self.knowledge is not None and self.knowledge.facts is not None
+        predicates = None if has_facts else ()
+        return Terms.of(tasks or self.tasks, self.fields, predicates=predicates)
 
     def base(self, kept: Callable[[], Snapshot] | None = None) -> Base | None:
         """Return the knowledge base as its file says it now.
@@ -207,6 +230,8 @@ def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:
     if spec is None:
         return None
     found = build(Knowledge, spec, at="knowledge")
+    if found.facts is None:
+        return found
     each = [one for injection in found.injection for one in _placed(injection, inputs)]
     return replace(found, injection=each)
 
@@ -291,8 +316,17 @@ def _check_names(plan: Plan) -> None:
             )
         _check_tokens(plan, name, task)
     _check_fields(plan)
+    _check_ruled(plan)
     _check_first(plan)
     _check_weights(plan)
+
+
+def _check_ruled(plan: Plan) -> None:
+    """Refuse a task whose answer would stand where rules tell what they did."""
+    if plan.knowledge is not None and plan.knowledge.rules and "rules" in plan.tasks:
+        raise ProjectError(
+            "`tasks.rules`: in answers `rules` stands for what rules did. Rename the task."
+        )
 
 
 def _check_fields(plan: Plan) -> None:

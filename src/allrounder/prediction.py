@@ -15,7 +15,15 @@ import pyarrow.parquet as pq
 
 from allrounder.errors import DataError, Error, RunError, did_you_mean, listed
 from allrounder.loading import Informed, load_model
-from allrounder.model import Answerer, Gallery, Prepared, galleries_of, load_galleries
+from allrounder.model import (
+    Answerer,
+    Gallery,
+    Prepared,
+    columns_of,
+    decoder_in,
+    galleries_of,
+    load_galleries,
+)
 from allrounder.plan import Plan
 from allrounder.records import Part, TextField, handed, stream
 from allrounder.runs import Run
@@ -49,7 +57,8 @@ class Predictor:
         self.model = passes[0][0]
         self.informed = Informed(plan, run, self.model.knowing)
         galleries = load_galleries(run.path, plan.tasks)
-        self.answerer = Answerer(passes, run.json("calibration.json"), galleries)
+        decoder = decoder_in(run.path, self.model, plan.fields)
+        self.answerer = Answerer(passes, run.json("calibration.json"), galleries, decoder)
 
     def answers(
         self,
@@ -210,6 +219,8 @@ class Predictor:
         }
         found = flat(self.rows([smallest])[0])
         types = {name: TYPES.get(type(value), pa.string()) for name, value in found.items()}
+        if self.answerer.decoder:
+            types |= dict.fromkeys(columns_of(self.answerer.decoder), pa.string())
         unsure = [name for name, task in self.plan.tasks.items() if task.abstain is not None]
         return {**types, **{f"{name}_abstained": pa.bool_() for name in unsure}}
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from allrounder.checking import CheckReport, check, in_numbers, load_records
+from allrounder.checking import CheckReport, check, in_numbers, load_records, ruled
 from allrounder.errors import Error, RunError
 from allrounder.evaluation import Report
 from allrounder.kinds import build
@@ -15,6 +15,8 @@ from allrounder.knowledge import as_day
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
 from allrounder.records import Source
+from allrounder.rules.analysis import Findings, findings
+from allrounder.rules.trying import Trials, tried
 from allrounder.runs import Run, latest
 from allrounder.training import Twins
 from allrounder.types import Among, Day
@@ -95,6 +97,15 @@ class Project:
         records = load_records(self.plan, tell=self.tell)
         advice = judging.advise_on_sharing(self.plan, records, self.tell)
         return replace(found, sharing=advice)
+
+    def check_rules(self) -> Findings:
+        """Say which rules contradict one another, never speak, or follow from others."""
+        rules, terms = ruled(self.plan, self.tell)
+        return findings(rules.today(), terms)
+
+    def test_rules(self) -> Trials:
+        """Try every rule on its own test cases."""
+        return tried(*ruled(self.plan, self.tell))
 
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Row = Mapping[str, Any]
 
@@ -21,3 +21,19 @@ Among = Sequence[Mapping[str, Any]] | str | Path | None
 
 Day = date | str | None
 """A day, or how it is written: 2025-01-31; None: today."""
+
+Speaks = Literal["label", "labels", "rank", "number", "spans"]
+"""How a task answers: one label, any number of them, one in an order, a number, or spans."""
+
+
+class Variable(NamedTuple):
+    """What one answer of a record may be.
+
+    A task has one for each record, or one for each of its labels. `best` is the place of what the
+    task says by itself; `costs` are negative log-probabilities.
+    """
+
+    label: str | None
+    values: Sequence[Any]
+    costs: Sequence[float]
+    best: int

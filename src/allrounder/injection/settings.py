@@ -125,6 +125,7 @@ class Knowledge:
     Args:
         facts: where facts come from: a file, or a mapping with its `path`.
         injection: how facts of what a text mentions reach its features, one kind or several.
+        rules: the file of rules that answers have to follow, beside the project file.
     """
 
     __pydantic_config__ = CLOSED
@@ -133,3 +134,4 @@ class Knowledge:
     injection: Annotated[list[Injection], BeforeValidator(_injections)] = field(
         default_factory=lambda: [Gazetteer()]
     )
+    rules: str | None = None

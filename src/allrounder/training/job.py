@@ -12,8 +12,9 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
-from allrounder.model import Knowing, Model, Prepared, store_frozen
+from allrounder.model import Knowing, Model, Prepared, decoder_of, store_frozen
 from allrounder.records import SPLITS, Records
+from allrounder.rules import Decoder, Rules
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
@@ -48,6 +49,7 @@ class Job:
         freeze: tasks of that run that are kept as they are.
         fresh: whether all heads begin anew, whatever the old run knew.
         watch: called with the course after every evaluation; what it raises ends the training.
+        rules: what answers have to follow.
         visits: by task, how often the shared model is shown a label; known once it is trained.
         knowing: what the model knows beside its weights.
     """
@@ -64,6 +66,7 @@ class Job:
     freeze: list[str] = field(default_factory=list)
     fresh: bool = False
     watch: Callable[["Course"], None] | None = None
+    rules: Rules | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
     knowing: Knowing | None = None
 
@@ -80,6 +83,16 @@ class Job:
             tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
             knowing=self.knowing and self._acquainted(self.knowing, rows),
         )
+
+    def decoder(self) -> Decoder | None:
+        """Return what decodes answers under the rules of today; refuse rules that do not fit.
+
+        The tasks have to be `learned`, so that their labels are known.
+        """
+        if self.rules is None:
+            return None
+        fields = {n: one.field for one in self.inputs.values() for n in one.fields or []}
+        return decoder_of(self.rules, self.tasks, fields, self.knowing)
 
     def _acquainted(self, knowing: Knowing, rows: np.ndarray) -> Knowing:
         """Return what the model knows, each injection with what training texts tell it."""
