@@ -168,9 +168,9 @@ def main() -> None:
 
 
 NOTES = [
-    "Seconds of one core, except by the clock; the machine was shared. 125,000 entities with 8 facts "
-    "each; reading the file is part of the import. MB: the peak of the process; of the opened "
-    "snapshot what it adds.",
+    "Seconds of one core, except by the clock; the machine was shared. 125,000 entities with 8 "
+    "facts each; reading the file is part of the import. MB: the peak of the process; of the "
+    "opened snapshot what it adds.",
     "Texts of 480 characters: `find` takes one, `find_all` many at a time. MB of aliases: the "
     "arrays of the lexicon. Targets: a million aliases in 2 s, 5,000 texts a second.",
     "English: invented names of 1–4 words in invented text. Chinese: medical terms, and pieces of "

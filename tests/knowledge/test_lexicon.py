@@ -131,7 +131,8 @@ def plain(text, aliases):
             and border(whole, end)
         ]
         if fits:
-            yield page.original(0, place, fits[0])
+            _, (start,), (end,) = page.original(np.array([place]), np.array([fits[0]]))
+            yield start, end
         place = fits[0] if fits else place + 1
 
 

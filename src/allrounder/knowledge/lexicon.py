@@ -135,16 +135,12 @@ class Lexicon:
     def _found(self, texts: Sequence[str]) -> list[list[Mention]]:
         folded = self._folding(texts)
         starts, ends, aliases = self._hits(folded)
-        owners = (np.searchsorted(folded.begins, starts, "right") - 1).tolist()
+        chosen = _leftmost(starts.tolist(), ends.tolist())
+        places = folded.original(starts[chosen], ends[chosen])
+        meant = self._meanings.of_all(aliases[chosen])
         found: list[list[Mention]] = [[] for _ in texts]
-        behind = 0
-        meant = self._meanings.of_all(aliases)
-        for owner, start, end, meaning in zip(
-            owners, starts.tolist(), ends.tolist(), meant, strict=True
-        ):
-            if start >= behind:
-                behind = end
-                found[owner].append(Mention(*folded.original(owner, start, end), *meaning))
+        for text, start, end, meaning in zip(*map(np.ndarray.tolist, places), meant, strict=True):
+            found[text].append(Mention(start, end, *meaning))
         return found
 
     def _hits(self, folded: Folded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -170,6 +166,16 @@ class Lexicon:
             places[active] += 1
             active = active[~same & (here + 1 < ends[active])]
         return found
+
+
+def _leftmost(starts: Sequence[int], ends: Sequence[int]) -> np.ndarray:
+    """Return which stretches to take from left to right, so that none overlap."""
+    chosen, behind = [], 0
+    for i, start in enumerate(starts):
+        if start >= behind:
+            chosen.append(i)
+            behind = ends[i]
+    return np.array(chosen, np.int64)
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
