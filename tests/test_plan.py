@@ -41,7 +41,7 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"task": {}},
             "`task` is not a section of a project file. Did you mean 'tasks'? "
-            "Known: from, sources, inputs, fusion, tasks, training.",
+            "Known: from, sources, inputs, knowledge, fusion, tasks, training.",
         ),
         ({"tasks": None}, "The project file has no `tasks`, and cannot do without."),
         ({"sources": []}, "The project file has no `sources`, and cannot do without."),
@@ -161,6 +161,39 @@ def refused(path: Path, *changes: str) -> str:
             "width.",
         ),
         (
+            {"knowledge": {"fact": "kb.tsv"}},
+            "`knowledge.fact` is not a known key. Did you mean 'facts'? Known: facts, injection, "
+            "rules.",
+        ),
+        (
+            {"knowledge": {"facts": {"path": "kb.tsv", "predicate": {}}}},
+            "`knowledge.facts.predicate` is not a known key. Did you mean 'predicates'? Known: "
+            "format, min_length, path, predicates.",
+        ),
+        (
+            {"knowledge": {"facts": {"path": "kb.tsv", "min_length": 0}}},
+            "`knowledge.facts` has `min_length: 0`. Expected 1 or more.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "injection": "gazeteer"}},
+            "`knowledge.injection.kind`: there is no injection kind 'gazeteer'. Did you mean "
+            "'gazetteer'? Known kinds: facts, gazetteer; your own class is written 'module:Class'.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "injection": {"kind": "facts", "of": "txt"}}},
+            "`knowledge.injection.of` is 'txt', which is no input that reads a single text. Did "
+            "you mean 'text'? Such inputs: text.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv"}, "inputs": {"a": {"kind": "number"}}},
+            "`knowledge.facts` is for what texts mention, and no input reads a single text: a. Add "
+            "one, or remove `knowledge`.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "injection": []}},
+            "`knowledge.injection` is empty: name a kind, such as gazetteer, or leave it out.",
+        ),
+        (
             {"sources": [{"pth": "a.csv"}]},
             "`sources.0.pth` is not a known key. Did you mean 'path'? Known: encoding, format, "
             "id, input, limit, map, on_error, path, split, task.",
@@ -206,7 +239,8 @@ def test_broken_yaml_is_refused_in_one_line(write, text):
 def test_a_file_without_sections_is_refused(write, text):
     path = write(text)
     assert refused(path) == (
-        f"{path} must hold sections such as from, sources, inputs, fusion, tasks, training."
+        f"{path} must hold sections such as from, sources, inputs, knowledge, fusion, tasks, "
+        "training."
     )
 
 

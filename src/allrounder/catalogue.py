@@ -8,6 +8,7 @@ from typing import Any
 from allrounder.encoders import ENCODERS
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS
+from allrounder.injection import INJECTIONS
 from allrounder.kinds import Kinds, dump
 from allrounder.tasks import TASKS
 from allrounder.training.optimizers import OPTIMIZERS
@@ -21,6 +22,7 @@ ENTRY = re.compile(r"^    (\w+): (.*(?:\n     +.*)*)", re.MULTILINE)
 FAMILIES: dict[str, Kinds[Any]] = {
     "encoders": ENCODERS,
     "tasks": TASKS,
+    "injection": INJECTIONS,
     "fusion": FUSIONS,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from allrounder.encoders.vocabulary import Vocabulary
-from allrounder.errors import listed
+from allrounder.errors import ProjectError, listed
 from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.table import aligned
 from allrounder.plan import Plan
 from allrounder.records import SPLITS, DataReport, Records, TextField, inspect, load
+from allrounder.rules import Rules, Terms
 from allrounder.tasks import Task
 from allrounder.tasks.words import is_inside_word
 
@@ -115,6 +116,8 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
     inputs = plan.located()
     plan.opened()
     records = load_records(plan, tell=tell)
+    if (rules := plan.rules()) is not None:
+        plan.terms(learned(plan, records)).check(rules)
     frozen = plan.start.freeze if plan.start else []
     found = {}
     for name, encoder in inputs.items():
@@ -140,6 +143,31 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
         },
         frozen=frozen,
     )
+
+
+def ruled(plan: Plan, tell: Tell | None = None) -> tuple[Rules, Terms]:
+    """Return the rules of a project and the words that they may use.
+
+    Labels that the project file does not declare are read from its records.
+
+    Raises:
+        ProjectError: there are no rules, or one names what is not there.
+    """
+    rules = plan.rules()
+    if rules is None:
+        raise ProjectError("The project has no rules. Name their file: knowledge.rules.")
+    terms = plan.terms()
+    if any(terms.tasks[name].labels is None for name in terms.named(rules)):
+        terms = plan.terms(learned(plan, load_records(plan, tell=tell)))
+    terms.check(rules)
+    return rules, terms
+
+
+def learned(plan: Plan, records: Records) -> dict[str, Task]:
+    """Return the tasks with the labels that the records carry."""
+    train = records.indices("train")
+    every = {name: records.labels(name) for name in plan.tasks}
+    return {n: task.learn(every[n].take(train), every[n]) for n, task in plan.tasks.items()}
 
 
 def _untrained(records: Records, name: str, task: Task) -> list[str]:

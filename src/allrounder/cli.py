@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     _predict(verbs)
     _tune(verbs)
     _knowledge(verbs)
+    _rules(verbs)
     _kinds(verbs)
     return top
 
@@ -151,6 +152,16 @@ def _predict(verbs: Any) -> None:
         "--among", metavar="FILE",
         help="records that a match task chooses from; default: those of the run",
     )  # fmt: skip
+    verb.add_argument(
+        "--as-of", metavar="DAY", help="with the facts that hold on this day; default: today"
+    )
+    verb.add_argument(
+        "--explain", action="store_true",
+        help="say what each answer would be without each fact that was told",
+    )  # fmt: skip
+    verb.add_argument(
+        "--replay", metavar="FILE", help="explain again what such lines say, with the same facts"
+    )
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels or matches")
     _reading(verb)
@@ -182,6 +193,16 @@ def _tune(verbs: Any) -> None:
     verb.add_argument(
         "--out", metavar="NAME", help="name of the best project file; default: PROJECT.best.yaml"
     )
+
+
+def _rules(verbs: Any) -> None:
+    verb = _verb(verbs, "rules", rules, "Check the rules of a project, or try them on their tests.")
+    verb.add_argument(
+        "action", choices=["check", "test"],
+        help="check: conflicts, dead and redundant rules; test: every rule on its own cases",
+    )  # fmt: skip
+    _project(verb, text="project file")
+    _sets(verb)
 
 
 def _kinds(verbs: Any) -> None:
@@ -323,15 +344,21 @@ def predict(arguments: argparse.Namespace) -> None:
     renamed = _renamed(arguments)
     if arguments.text and arguments.data:
         raise ProjectError("Give either texts or --data, not both.")
+    if arguments.explain and not arguments.text:
+        raise ProjectError("--explain is for texts on the command line: give one, or use Python.")
     if arguments.input and not arguments.text:
         raise ProjectError("--input says which field texts fill, and there are none: use --map.")
     with progress.shown(arguments.quiet) as tell:
         project = _load(arguments, tell)
+        if arguments.replay:
+            _write_replayed(project, arguments.replay)
+            return
         if arguments.text:
             _write_answers(project, arguments)
             return
         source = arguments.data or sys.stdin.buffer
         options = {"format": arguments.format, "map": renamed, "among": arguments.among}
+        options["as_of"] = arguments.as_of
         if arguments.out:
             count = project.predict_file(
                 source, arguments.out, **options,
@@ -347,8 +374,28 @@ def predict(arguments: argparse.Namespace) -> None:
 def _write_answers(project: Any, arguments: argparse.Namespace) -> None:
     field = _field(list(project.plan.fields), arguments.input)
     records = [{field: text} for text in arguments.text]
-    for answer in project.predict(records, among=arguments.among):
+    if arguments.explain:
+        for record in records:
+            _write_line(project.explain(record, as_of=arguments.as_of))
+        return
+    for answer in project.predict(records, among=arguments.among, as_of=arguments.as_of):
         _write_line(prediction.topped(answer, arguments.top))
+
+
+def _write_replayed(project: Any, path: str) -> None:
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            told = json.loads(line)
+        except ValueError as error:
+            raise ProjectError(f"{path}, line {number} is not JSON: {error}.") from None
+        _write_line(project.replay(told))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"--replay {path} cannot be read: {error}.") from None
 
 
 def _field(fields: list[str], wanted: str | None) -> str:
@@ -467,6 +514,15 @@ def retract(arguments: argparse.Namespace) -> None:
         stage=arguments.stage,
     )
     _print(found, arguments)
+
+
+def rules(arguments: argparse.Namespace) -> int:
+    """Print what is wrong with rules; exit code 2 where they conflict or a test fails."""
+    with progress.shown(arguments.quiet) as tell:
+        project = _load(arguments, tell)
+        report = project.check_rules() if arguments.action == "check" else project.test_rules()
+    _print(report, arguments)
+    return EXIT_BAD_INPUT if report.failed else EXIT_OK
 
 
 def kinds(arguments: argparse.Namespace) -> None:

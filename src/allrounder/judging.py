@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from allrounder.errors import DataError
@@ -10,9 +11,11 @@ from allrounder.evaluation import Report, write_report
 from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.assess import Known, assess
 from allrounder.evaluation.fitting import calibrate
+from allrounder.evaluation.ruling import rules_report, under_rules
 from allrounder.evaluation.said import Passes, Said
 from allrounder.evaluation.sharing import Origin
-from allrounder.model import Prepared, add_own, load_passes, shelve
+from allrounder.loading import load_model
+from allrounder.model import Knowing, Prepared, add_own, decoder_in, fresh_readers, shelve
 from allrounder.plan import Plan
 from allrounder.records import Records
 from allrounder.runs import Run, environment, write_json
@@ -26,8 +29,11 @@ Tell = Callable[[str, float, float, str], None]
 
 def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     """Return the training that a plan describes, its models found on disk."""
+    inputs, base = plan.located(), plan.base()
+    base = base and base.at(date.today())
+    injections = plan.knowledge.injection if plan.knowledge else []
     return Job(
-        inputs=plan.located(),
+        inputs=inputs,
         tasks=plan.tasks,
         fusion=plan.fusion,
         settings=plan.training,
@@ -37,6 +43,8 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         tell=tell,
         old=plan.opened(),
         freeze=plan.start.freeze if plan.start else [],
+        rules=plan.rules(),
+        knowing=base and Knowing.of(base, injections, fresh_readers(inputs, injections)),
     )
 
 
@@ -53,7 +61,7 @@ def evaluate(plan: Plan, records: Records, run: Run, *, split: str, tell: Tell) 
     """
     if not len(records.labeled(split)):
         raise DataError(f"There are no labelled records to judge in {split!r}.")
-    passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+    passes = load_model(plan, run)
     prepared = _prepared(plan, records, passes)
     return _judged(plan, records, run, (passes, prepared), split=split, tell=tell)
 
@@ -76,14 +84,19 @@ def _judged(
     split: str,
     tell: Tell,
 ) -> Report:
+    rows, calibration = records.labeled(split), run.json("calibration.json")
+    decoder, ruled = decoder_in(run.path, model[0][0][0], plan.fields), None
+    if decoder is not None:
+        ruled = under_rules(*model, rows, calibration=calibration, decoder=decoder)
     reports = assess(
         *model,
         records,
-        records.labeled(split),
+        rows,
         known=Known(
-            calibration=run.json("calibration.json"),
+            calibration=calibration,
             constants=run.json("constants.json"),
             before=_probe(run, records) if split == "test" else None,
+            ruled=ruled,
         ),
         seed=plan.training.seed,
         tell=lambda done, total: tell("judge", done, total, ""),
@@ -91,7 +104,8 @@ def _judged(
     old = Report.from_dict(run.json("metrics.json"))
     told = [note for note in old.notes if note not in records.notes]
     changed = {"notes": [*records.notes, *told], "created": environment()["created"]}
-    return replace(old, tasks=reports, split=split, **changed)
+    rules = ruled and rules_report(ruled, model[1], records, plan.tasks)
+    return replace(old, tasks=reports, split=split, rules=rules, **changed)
 
 
 def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell: Tell) -> Report:
@@ -100,7 +114,7 @@ def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell
     A task that sharing hurt is answered by its twin from then on; the run folder is brought up to
     date, weights first. A short budget changes nothing there.
     """
-    passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+    passes = load_model(plan, run)
     prepared = _prepared(plan, records, passes)
     old = Report.from_dict(run.json("metrics.json"))
     job = job_of(plan, records, run, tell)
@@ -110,7 +124,7 @@ def evaluate_twins(plan: Plan, records: Records, run: Run, *, twins: Twins, tell
         found = compare(job, mine, twins=twins, known=_origins(old, passes))
     if found.own:
         add_own(run.path, found.own)
-        passes = load_passes(run.path, plan.inputs, plan.tasks, plan.fusion)
+        passes = load_model(plan, run)
         calibration = calibrate(passes, prepared, records.labeled("validation"))
         write_json(run.path / "calibration.json", calibration)
         shelve(run.path, passes, prepared, records)

@@ -2,9 +2,9 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,16 @@ import yaml
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
+from allrounder.injection import Injection, Knowledge
 from allrounder.kinds import build, dump, importable
+from allrounder.knowledge import Base, Snapshot
 from allrounder.records import Field, Source, TextField
+from allrounder.rules import Rules, Terms
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old, Start
 
-SECTIONS = ("from", "sources", "inputs", "fusion", "tasks", "training")
+SECTIONS = ("from", "sources", "inputs", "knowledge", "fusion", "tasks", "training")
 
 
 @dataclass(kw_only=True)
@@ -33,6 +36,7 @@ class Plan:
         fusion: how inputs are joined for tasks that read all of them.
         training: how the model is trained.
         start: the run that training starts from (`from`).
+        knowledge: what is known of the world that records are about.
         folder: what relative paths are relative to.
         name: the name of the project file.
         sections: the project file as it was written, without defaults.
@@ -44,6 +48,7 @@ class Plan:
     fusion: Fusion = field(default_factory=Concat)
     training: Training = field(default_factory=Training)
     start: Start | None = None
+    knowledge: Knowledge | None = None
     folder: Path = field(default_factory=Path)
     name: str = "project"
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -72,6 +77,41 @@ class Plan:
         old.check(self.inputs, self.tasks)
         old.check_frozen(self.start.freeze, self.inputs, self.tasks, self.fusion)
         return old
+
+    def rules(self) -> Rules | None:
+        """Return the rules of the project, if it names any.
+
+        Raises:
+            ProjectError: the file cannot be read, or a rule names what is not there.
+        """
+        if self.knowledge is None or self.knowledge.rules is None:
+            return None
+        rules = Rules.read(self.folder / self.knowledge.rules)
+        self.terms().check(rules)
+        return rules
+
+    def terms(self, tasks: Mapping[str, Task] | None = None) -> Terms:
+        """Return the words that rules may use.
+
+        Args:
+            tasks: the tasks with their labels learned; by default those that the file declares.
+        """
+        has_facts = self.knowledge is not None and self.knowledge.facts is not None
+        predicates = None if has_facts else ()
+        return Terms.of(tasks or self.tasks, self.fields, predicates=predicates)
+
+    def base(self, kept: Callable[[], Snapshot] | None = None) -> Base | None:
+        """Return the knowledge base as its file says it now.
+
+        Args:
+            kept: the facts to take where the file is gone; without it that is refused.
+        """
+        if self.knowledge is None or self.knowledge.facts is None:
+            return None
+        facts = self.knowledge.facts
+        if kept is not None and facts.find(self.folder) is None:
+            return facts.over(kept())
+        return facts.open(self.folder, self.cache)
 
     def columns(self) -> dict[str, "LabelColumn"]:
         """Return what each task promises about its column of labels."""
@@ -173,6 +213,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
         fusion=FUSIONS.build(sections.get("fusion") or "concat", at="fusion"),
         training=build(Training, sections.get("training") or {}, at="training"),
         start=start,
+        knowledge=_knowledge(sections.get("knowledge"), inputs),
         folder=folder,
         name=name,
         sections=deepcopy(dict(sections)),
@@ -182,6 +223,37 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
 def _start(spec: Any) -> Start | None:
     spec = {"run": spec} if isinstance(spec, str) else spec
     return None if spec is None else build(Start, spec, at="from")
+
+
+def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:
+    """Return the section with every injection on the input that it is for."""
+    if spec is None:
+        return None
+    found = build(Knowledge, spec, at="knowledge")
+    if found.facts is None:
+        return found
+    each = [one for injection in found.injection for one in _placed(injection, inputs)]
+    return replace(found, injection=each)
+
+
+def _placed(injection: Injection, inputs: Mapping[str, Encoder]) -> list[Injection]:
+    """Return the injection once for every input that it is for."""
+    texts = [
+        name
+        for name, encoder in inputs.items()
+        if encoder.values == "texts" and len(encoder.fields or []) == 1
+    ]
+    if injection.of is not None and injection.of not in texts:
+        raise ProjectError(
+            f"`knowledge.injection.of` is {injection.of!r}, which is no input that reads a single "
+            f"text.{did_you_mean(injection.of, texts)} Such inputs: {listed(texts)}."
+        )
+    if not texts:
+        raise ProjectError(
+            "`knowledge.facts` is for what texts mention, and no input reads a single text: "
+            f"{listed(inputs)}. Add one, or remove `knowledge`."
+        )
+    return [replace(injection, of=name) for name in texts if injection.of in (None, name)]
 
 
 def _task_specs(section: Any, start: Start | None, folder: Path) -> dict[str, Any]:
@@ -244,8 +316,17 @@ def _check_names(plan: Plan) -> None:
             )
         _check_tokens(plan, name, task)
     _check_fields(plan)
+    _check_ruled(plan)
     _check_first(plan)
     _check_weights(plan)
+
+
+def _check_ruled(plan: Plan) -> None:
+    """Refuse a task whose answer would stand where rules tell what they did."""
+    if plan.knowledge is not None and plan.knowledge.rules and "rules" in plan.tasks:
+        raise ProjectError(
+            "`tasks.rules`: in answers `rules` stands for what rules did. Rename the task."
+        )
 
 
 def _check_fields(plan: Plan) -> None:

@@ -11,8 +11,9 @@ from allrounder.evaluation.judge import judge
 from allrounder.evaluation.judged import Judged
 from allrounder.evaluation.report import TaskReport
 from allrounder.evaluation.robustness import robustness
+from allrounder.evaluation.ruling import Ruled
 from allrounder.evaluation.said import Calibration, Passes, Said
-from allrounder.model import Model, Prepared, answers_of, scored
+from allrounder.model import Model, Prepared, Scored, answers_of, reworded, scored
 from allrounder.records import Records
 from allrounder.tasks import Task
 
@@ -27,11 +28,13 @@ class Known:
         calibration: by task, what was fitted on validation records.
         constants: by task, what a constant would answer.
         before: by task, what the probe on the frozen encoder said of the same records.
+        ruled: the joint answers to the records, where the project has rules.
     """
 
     calibration: Calibration
     constants: Mapping[str, Any]
     before: Mapping[str, Said] | None = None
+    ruled: Ruled | None = None
 
 
 def said(
@@ -40,11 +43,13 @@ def said(
     rows: np.ndarray,
     *,
     calibration: Calibration | None = None,
+    ruled: Ruled | None = None,
     tell: Tell | None = None,
 ) -> dict[str, Said]:
     """Return what the model says of every labelled record, by task.
 
-    With a calibration the answers and their probabilities are kept too, before and after it.
+    With a calibration the answers and their probabilities are kept too, before and after it; with
+    joint answers those stand where rules changed something.
     """
     found: dict[str, Said] = {}
     for model, tasks in passes:
@@ -56,7 +61,22 @@ def said(
                 known = calibration.get(part.task, {})
                 mine.answers += answers_of(model, prepared, part, known)
                 mine.raw += task.answers(part.scores, {})
+                if ruled is not None:
+                    _follow(ruled, mine, (model, part), prepared, known)
     return {name: mine.ordered() for name, mine in found.items()}
+
+
+def _follow(
+    ruled: Ruled, mine: Said, told: tuple[Model, Scored], prepared: Prepared, known: Any
+) -> None:
+    """Put the answers that rules changed in the place of the last ones said."""
+    model, part = told
+    changed = reworded(model.tasks[part.task], part, prepared, known, ruled.rows)
+    first = len(mine.rows) - len(part.rows)
+    for place, row in enumerate(part.rows.tolist(), first):
+        if row in changed:
+            mine.answers[place] = changed[row]
+            mine.decoded[place] = ruled.rows[row].labels[part.task]
 
 
 def quick_scores(
@@ -97,7 +117,8 @@ def assess(
         tell: called with the rows done and the rows in all.
     """
     tasks = passes[0][0].tasks
-    found = said(passes, prepared, rows, calibration=known.calibration, tell=tell)
+    options = {"calibration": known.calibration, "ruled": known.ruled}
+    found = said(passes, prepared, rows, **options, tell=tell)
     robust = robustness(passes, prepared, records, rows, calibration=known.calibration, seed=seed)
     reports = {}
     for name in tasks:

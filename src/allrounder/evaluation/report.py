@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from allrounder.evaluation import advice as advices
 from allrounder.evaluation.advice import Advice, Outcome
+from allrounder.evaluation.rules import RulesReport
 from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import Sharing
 from allrounder.evaluation.table import aligned, number, signed
@@ -173,6 +174,7 @@ class Report:
     Args:
         tasks: what was found, per task.
         sharing: what sharing did to each task, where twins were trained.
+        rules: what rules did to the answers, where the project has rules.
         advice: what a probe said of sharing before training, where one was asked for.
         history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
         snapshots: per task best_step, best, shipped_step (none of a soup) and shipped.
@@ -187,6 +189,7 @@ class Report:
 
     tasks: dict[str, TaskReport]
     sharing: Sharing | None = None
+    rules: RulesReport | None = None
     advice: Advice | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -208,7 +211,8 @@ class Report:
         """The notes, what sharing did, and the findings, each once."""
         shared = self.sharing.sentences if self.sharing else []
         foreseen = advices.sentences(self.outcomes)
-        return list(dict.fromkeys([*self.notes, *shared, *foreseen, *self.findings]))
+        ruled = self.rules.sentences if self.rules else []
+        return list(dict.fromkeys([*self.notes, *shared, *foreseen, *ruled, *self.findings]))
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
@@ -227,6 +231,7 @@ class Report:
         tables += [
             _by_subset(n, task.robustness) for n, task in self.tasks.items() if task.robustness
         ]
+        tables += [str(self.rules)] if self.rules else []
         tables += [_by_direction(n, task) for n, task in self.tasks.items() if task.directions]
         return "\n".join(["\n\n".join(tables), *_listed(self.sentences)])
 

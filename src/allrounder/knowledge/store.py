@@ -32,11 +32,22 @@ CACHED = 4
 BULK = 10_000
 """Facts from which on an import may be quicker without an index."""
 
+HEADER = b"SQLite format 3\0"
+"""What a SQLite file begins with."""
+
 BY_HAND = "hand"
 """The source of facts that are added one by one."""
 
 _FIELDS = "f.subject, f.predicate, f.object, f.is_entity, f.valid_from, f.valid_to"
 _HELD = "s.since <= :version AND (s.until IS NULL OR s.until > :version)"
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a file is a SQLite database, as a store is."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(HEADER)) == HEADER
 
 
 class Version(NamedTuple):

@@ -2,7 +2,6 @@
 
 from allrounder.model.answering import (
     Answerer,
-    Scored,
     answers_of,
     galleries_of,
     scored,
@@ -10,25 +9,51 @@ from allrounder.model.answering import (
 )
 from allrounder.model.frozen import store_frozen
 from allrounder.model.gallery import Gallery
+from allrounder.model.knowing import Knowing, Lent, fresh_readers, kept_facts, kept_readers
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
-from allrounder.model.saving import add_own, load_passes, save_model
+from allrounder.model.ruled import (
+    Decided,
+    columns_of,
+    decided,
+    decoder_in,
+    decoder_of,
+    load_rules,
+    reworded,
+    save_rules,
+)
+from allrounder.model.saving import add_own, load_passes, save_model, saved_inputs
+from allrounder.model.scored import Scored
 from allrounder.model.shelving import load_galleries, shelve
 
 __all__ = [
     "Answerer",
     "Batch",
+    "Decided",
     "Gallery",
+    "Knowing",
+    "Lent",
     "Model",
     "Prepared",
     "Scored",
     "Targets",
     "add_own",
     "answers_of",
+    "columns_of",
+    "decided",
+    "decoder_in",
+    "decoder_of",
+    "fresh_readers",
     "galleries_of",
+    "kept_facts",
+    "kept_readers",
     "load_galleries",
     "load_passes",
+    "load_rules",
+    "reworded",
     "save_model",
+    "save_rules",
+    "saved_inputs",
     "scored",
     "scored_by_subset",
     "shelve",

@@ -1,7 +1,7 @@
 """Scores and answers for many records, in length-grouped batches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,26 +11,18 @@ from torch import Tensor
 from allrounder.encoders.modules import Features
 from allrounder.model.frozen import by_length
 from allrounder.model.gallery import Gallery
+from allrounder.model.knowing import Knowing
+from allrounder.model.mentioned import MentionFacts
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
-from allrounder.model.subsets import Subset, by_missing, fitting, subsets
+from allrounder.model.ruled import decided, grouped, reworded
+from allrounder.model.scored import Scored
+from allrounder.model.subsets import Subset, subsets
+from allrounder.rules import Decoder
 from allrounder.tasks.matching import joined
 
 BUDGET = 8192
 """Padded tokens of one batch."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scores of one task for some rows.
-
-    They are a tensor, `TokenScores` for a task that reads tokens, or `Vectors` for one that reads
-    inputs.
-    """
-
-    task: str
-    rows: np.ndarray
-    scores: Any
 
 
 def scored(
@@ -126,11 +118,9 @@ def answers_of(
 ) -> list[dict[str, Any]]:
     """Return the answers of one task, each under the calibration that fits the record's inputs."""
     task = model.tasks[part.task]
-    if "without" not in known:
-        return task.answers(part.scores, dict(known))
     found: dict[int, dict[str, Any]] = {}
-    for missing, places in by_missing(prepared, part.rows).items():
-        answers = task.answers(part.scores[places], fitting(known, missing))
+    for places, fitted in grouped(prepared, part, known):
+        answers = task.answers(part.scores[places], fitted)
         found |= dict(zip(places.tolist(), answers, strict=True))
     return [found[place] for place in range(len(part.rows))]
 
@@ -160,6 +150,7 @@ class Answerer:
             task keeps a snapshot of its own.
         calibration: by task, what `Task.calibrate` found, and `without` some inputs.
         galleries: by match task, what it searches.
+        decoder: the rules that answers have to follow.
     """
 
     def __init__(
@@ -167,7 +158,10 @@ class Answerer:
         passes: Sequence[tuple[Model, Sequence[str]]],
         calibration: Mapping[str, dict[str, Any]],
         galleries: Mapping[str, Gallery] | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
+        self.decoder = decoder
+        self._informed: tuple[Knowing, Decoder] | None = None
         self.passes = passes
         self.calibration = calibration
         self.galleries = galleries or {}
@@ -181,6 +175,9 @@ class Answerer:
     ) -> list[dict[str, Any]]:
         """Return, for each of `rows` in order, the answer of every task that can be asked.
 
+        Under rules, `rules` says what they had to say of a record, and an answer that they changed
+        what it stands `instead_of`.
+
         Args:
             prepared: the records.
             rows: which of them.
@@ -188,17 +185,48 @@ class Answerer:
         """
         galleries = self.galleries if among is None else among
         found: dict[int, dict[str, Any]] = {int(row): {} for row in rows}
+        parts: list[tuple[Model, Scored]] = []
         for model, tasks in self.passes:
             for part in scored(model, prepared, rows, tasks=tasks):
                 known = self.calibration.get(part.task, {})
                 answers = answers_of(model, prepared, part, known)
+                if self.decoder and part.task in self.decoder.tasks:
+                    parts.append((model, part))
                 if part.task in galleries:
                     near = galleries[part.task].matches(_by_input(model, part))
                     answers = [{**a, "matches": m} for a, m in zip(answers, near, strict=True)]
                 for row, answer in zip(part.rows, answers, strict=True):
                     found[int(row)][part.task] = answer
-        order = [name for name in self.passes[0][0].tasks]
+        if self.decoder:
+            self._rule(self._asking(self.decoder, prepared.knowing), parts, prepared, found)
+        order = [*self.passes[0][0].tasks, "rules"]
         return [{n: answers[n] for n in order if n in answers} for answers in found.values()]
+
+    def _asking(self, decoder: Decoder, knowing: Knowing | None) -> Decoder:
+        """Return the decoder that asks what is known of these records."""
+        if knowing is None or knowing is self.passes[0][0].knowing:
+            return decoder
+        if self._informed is None or self._informed[0] is not knowing:
+            self._informed = knowing, decoder.asking(MentionFacts(knowing.base))
+        return self._informed[1]
+
+    def _rule(
+        self,
+        decoder: Decoder,
+        parts: Sequence[tuple[Model, Scored]],
+        prepared: Prepared,
+        found: dict[int, dict[str, Any]],
+    ) -> None:
+        """Put the answers that rules chose in the place of those that they changed."""
+        rows = decided(decoder, parts, prepared, self.calibration)
+        for model, part in parts:
+            known = self.calibration.get(part.task, {})
+            changed = reworded(model.tasks[part.task], part, prepared, known, rows)
+            for row, answer in changed.items():
+                found[row][part.task] = answer
+        for row, one in rows.items():
+            if (told := one.told()) is not None:
+                found[row]["rules"] = told
 
 
 def galleries_of(

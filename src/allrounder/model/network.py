@@ -15,7 +15,9 @@ from allrounder.encoders.modules import Encoding, Features
 from allrounder.fusion import Concat, Fusion
 from allrounder.fusion.bottleneck import Opening
 from allrounder.fusion.joining import Joined, Part
+from allrounder.injection.modules import Told
 from allrounder.kinds import dump
+from allrounder.model.knowing import Knowing
 from allrounder.tasks import Task
 
 
@@ -24,13 +26,15 @@ class Given:
     """One input of a batch: the records that have it, and its sequences, states or features.
 
     `present` holds places in the batch. `states` are those of the encoder's frozen part, and
-    `features` all that a frozen encoder says, where they were computed before.
+    `features` all that a frozen encoder says, where they were computed before. `told` is, by
+    injection, what is known of the records.
     """
 
     present: Tensor
     sequences: Any = None
     states: Tensor | None = None
     features: Features | None = None
+    told: Mapping[str, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Model(nn.Module):
         fusion: how tasks that read every input join them.
         dropout: applied to features on their way into the heads.
         precision: the type of matrix products inside encoders; None leaves them in fp32.
+        knowing: what the model knows beside its weights.
     """
 
     def __init__(
@@ -70,9 +75,10 @@ class Model(nn.Module):
         fusion: Fusion | None = None,
         dropout: float = 0.1,
         precision: torch.dtype | None = None,
+        knowing: Knowing | None = None,
     ) -> None:
         super().__init__()
-        self.inputs, self.tasks = dict(inputs), dict(tasks)
+        self.inputs, self.tasks, self.knowing = dict(inputs), dict(tasks), knowing
         self.owners = owners(self.inputs)
         self.encoders = nn.ModuleDict(
             {name: self.inputs[name].module() for name in dict.fromkeys(self.owners.values())}
@@ -90,6 +96,12 @@ class Model(nn.Module):
         self.heads = nn.ModuleDict(
             {name: task.head(self._width(task, widths, joint)) for name, task in self.tasks.items()}
         )
+        self.injections = nn.ModuleDict(
+            {
+                name: found.module(widths[found.of or ""])
+                for name, found in (knowing.injections if knowing else {}).items()
+            }
+        )  # last, so that all else is drawn as without
         self.dropout = nn.Dropout(dropout)
         self.precision = precision
 
@@ -141,7 +153,11 @@ class Model(nn.Module):
 
     def features(self, batch: Batch) -> dict[str, Features]:
         """Return what each input's encoder says of the records that have it."""
-        return {name: self._encoded(name, given, batch) for name, given in batch.inputs.items()}
+        found = {name: self._encoded(name, given, batch) for name, given in batch.inputs.items()}
+        for name, given in batch.inputs.items():
+            for each, told in given.told.items():
+                found[name] = self.injections[each](found[name], told)
+        return found
 
     def _encoded(self, name: str, given: Given, batch: Batch) -> Features:
         if given.features is not None:

@@ -1,7 +1,7 @@
 """Records as the model reads them: tokens of every input, targets of every task."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from allrounder.encoders import Encoder, Rows
+from allrounder.knowledge import Linked
+from allrounder.model.knowing import Hidden, Knowing
 from allrounder.model.network import Batch, Given, Model
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
@@ -88,6 +90,9 @@ class Prepared:
         targets: the targets by task; empty where there are only questions.
         stored: by input, what its frozen part said.
         teachers: by task, what an older model said, to be kept to instead of labels.
+        knowing: what is known beside the weights; by default what the model was given.
+        linked: by input, the mentions in its texts, where any can be known.
+        hidden: by row, what is known and kept back.
     """
 
     model: Model
@@ -96,6 +101,9 @@ class Prepared:
     targets: dict[str, Targets] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
     teachers: dict[str, Taught] = field(default_factory=dict)
+    knowing: Knowing | None = None
+    linked: dict[str, Linked] = field(default_factory=dict)
+    hidden: Hidden = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -105,8 +113,10 @@ class Prepared:
         labels: Mapping[str, pa.ChunkedArray] | None = None,
         *,
         cache: Path | None = None,
+        knowing: Knowing | None = None,
     ) -> "Prepared":
         """Tokenize every input and encode every label; tokens are cached in `cache`."""
+        knowing = knowing or model.knowing
         columns = {
             name: [values[f] for f in encoder.fields or []]
             for name, encoder in model.inputs.items()
@@ -121,6 +131,11 @@ class Prepared:
             targets={
                 name: Targets.of(model.tasks[name], column)
                 for name, column in (labels or {}).items()
+            },
+            knowing=knowing,
+            linked={
+                name: knowing.base.link(columns[name][0])
+                for name in (knowing.inputs if knowing else ())
             },
         )
 
@@ -197,9 +212,21 @@ class Prepared:
         for task in self.model.reads_tokens(name):
             whole[places.get(task, [])] = True
         found, whole = torch.from_numpy(present), whole[present]
+        told = self._told(name, rows[present])
         if name in self.stored:
-            return self.stored[name].given(rows[present], self._moved(found), whole)
-        return Given(self._moved(found), self.sequences(name, rows[present], whole))
+            given = self.stored[name].given(rows[present], self._moved(found), whole)
+            return replace(given, told=told) if told else given
+        return Given(self._moved(found), self.sequences(name, rows[present], whole), told=told)
+
+    def _told(self, name: str, rows: np.ndarray) -> dict[str, Any]:
+        """Return, by injection, what is known of the texts of some rows."""
+        if self.knowing is None or name not in self.linked:
+            return {}
+        linked, tokens = self.linked[name], self.tokens[name]
+        return {
+            each: self._moved(self.knowing.told(each, linked, tokens, rows, hidden=self.hidden))
+            for each in self.knowing.on(name)
+        }
 
     def sequences(self, name: str, rows: Sequence[int] | np.ndarray, whole: np.ndarray) -> Any:
         """Return the padded sequences of some rows of one input, on the model's device."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from allrounder.encoders import Encoder
 from allrounder.errors import RunError
 from allrounder.fusion import Fusion
+from allrounder.model.knowing import Knowing
 from allrounder.model.network import Model, owners
 from allrounder.model.tensors import load_tensors, save_tensors
 from allrounder.tasks import Task
@@ -25,6 +26,8 @@ def save_model(folder: Path, model: Model, own: Mapping[str, Mapping[str, Tensor
     """
     for name in model.encoders:
         model.inputs[name].save(folder / "inputs" / name)
+    if model.knowing:
+        model.knowing.save(folder)
     for name, weights in own.items():
         save_tensors(folder / "snapshots" / f"{name}.safetensors", weights)
     save_tensors(folder / MAIN, model.state_dict(), {"own": list(own)})
@@ -44,6 +47,7 @@ def load_passes(
     inputs: Mapping[str, Encoder],
     tasks: Mapping[str, Task],
     fusion: Fusion | None,
+    knowing: Knowing | None = None,
 ) -> list[tuple[Model, Sequence[str]]]:
     """Return the model, and one more for each task that keeps a snapshot of its own.
 
@@ -52,18 +56,24 @@ def load_passes(
         inputs: the encoders of the project.
         tasks: the tasks, with all that was learned from labels.
         fusion: how inputs are joined.
+        knowing: what the model knows beside its weights.
     """
     weights, about = load_tensors(folder / MAIN)
     own = list((about or {}).get("own", []))
-    shared = owners(inputs)
-    saved = {n: encoder.saved(folder / "inputs" / shared[n]) for n, encoder in inputs.items()}
+    saved = saved_inputs(folder, inputs)
     passes: list[tuple[Model, Sequence[str]]] = []
     for name in [None, *own]:
-        model = Model(saved, tasks, fusion=fusion)
+        model = Model(saved, tasks, fusion=fusion, knowing=knowing)
         extra = load_tensors(folder / "snapshots" / f"{name}.safetensors")[0] if name else {}
         _fill(model, {**weights, **extra}, folder)
         passes.append((model.eval(), [name] if name else [t for t in tasks if t not in own]))
     return [(model, names) for model, names in passes if names]
+
+
+def saved_inputs(folder: Path, inputs: Mapping[str, Encoder]) -> dict[str, Encoder]:
+    """Return the encoders as a run left them, their weights aside."""
+    shared = owners(inputs)
+    return {n: encoder.saved(folder / "inputs" / shared[n]) for n, encoder in inputs.items()}
 
 
 def _fill(model: Model, weights: Mapping[str, Tensor], folder: Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from allrounder.kinds import Kind
 from allrounder.lazy import lazy
 from allrounder.tasks import columns
+from allrounder.types import Speaks, Variable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,6 +56,9 @@ class Task(Kind, ABC):
 
     A task that reads inputs is answered for all records of a call together.
     """
+
+    speaks: ClassVar[Speaks | None] = None
+    """How the task answers, where rules can read its answers and change them."""
 
     of: str | None = None
     weight: float = 1.0
@@ -189,8 +193,44 @@ class Task(Kind, ABC):
         """Turn scores into labels."""
 
     @abstractmethod
-    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
-        """Turn scores into plain answers with calibrated probabilities, ready for JSON."""
+    def answers(
+        self,
+        scores: "Tensor",
+        calibration: dict[str, float],
+        labels: Sequence[Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Turn scores into plain answers with calibrated probabilities, ready for JSON.
+
+        Args:
+            scores: of the head.
+            calibration: what `calibrate` found.
+            labels: what to answer, in the form of `decode`; by default what that gives.
+        """
+
+    def options(
+        self, scores: "Tensor", calibration: dict[str, float], mentioned: Mapping[Any, int]
+    ) -> list[list[Variable]]:
+        """Return for each record what it may be answered, and what each option costs.
+
+        Only for kinds that say how they speak.
+
+        Args:
+            scores: of the head.
+            calibration: what `calibrate` found; costs are calibrated.
+            mentioned: what rules tell apart: labels, kinds of spans and up to which number they
+                are counted, or numbers that answers are compared with.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no options that rules could read")
+
+    def taken(self, own: Any, variables: Sequence[Variable], picks: Sequence[int]) -> Any:
+        """Return the label that some options make, in the form of `decode`.
+
+        Args:
+            own: what `decode` gives.
+            variables: what `options` gave.
+            picks: the place of the option taken in each.
+        """
+        return variables[0].values[picks[0]]
 
     def flat(self, scores: Any, targets: "Tensor") -> "tuple[Tensor, Tensor]":
         """Return scores and targets as `calibrate` reads them: one row a decision."""

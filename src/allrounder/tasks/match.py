@@ -149,7 +149,10 @@ class Match(Task):
         return scores.vectors, targets
 
     def answers(
-        self, scores: "matching.Vectors", calibration: dict[str, float]
+        self,
+        scores: "matching.Vectors",
+        calibration: dict[str, float],
+        labels: Sequence[Any] | None = None,
     ) -> list[dict[str, Any]]:
         """Return how well the inputs of each record fit each other; `matches` is still empty.
 

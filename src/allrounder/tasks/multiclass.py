@@ -1,8 +1,8 @@
 """One label out of many."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ from allrounder.lazy import lazy
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import balanced, class_names, label_column, labels_of
+from allrounder.types import Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,8 @@ class Multiclass(Task):
         label_smoothing: the share of each target that is spread over all labels (Szegedy 2016).
         focal: γ of the focal loss, which turns down records already answered well (Lin 2017).
     """
+
+    speaks: ClassVar[Speaks | None] = "label"
 
     labels: list[str] | None = None
     class_weights: dict[str, float] | str | None = None
@@ -99,18 +102,33 @@ class Multiclass(Task):
         """Return the likeliest label."""
         return [(self.labels or [])[index] for index in scores.argmax(-1).tolist()]
 
-    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
+    def answers(
+        self,
+        scores: "Tensor",
+        calibration: dict[str, float],
+        labels: Sequence[Any] | None = None,
+    ) -> list[dict[str, Any]]:
         """Return label, probability and the probability of every label, likeliest first."""
         temperature = calibration.get("temperature", 1.0)
         rows = (scores.double() / temperature).softmax(-1).cpu().numpy()
-        return [self._answer(row) for row in rows]
+        given = [None] * len(rows) if labels is None else labels
+        return [self._answer(*pair) for pair in zip(rows, given, strict=True)]
 
-    def _answer(self, row: np.ndarray) -> dict[str, Any]:
+    def options(
+        self, scores: "Tensor", calibration: dict[str, float], mentioned: Mapping[Any, int]
+    ) -> list[list[Variable]]:
+        """Return one variable a record: its labels, at minus the log of their probability."""
+        temperature = calibration.get("temperature", 1.0)
+        costs = -(scores.double() / temperature).log_softmax(-1)
+        names, best = tuple(self.labels or []), scores.argmax(-1).tolist()
+        return [[Variable(None, names, *row)] for row in zip(costs.tolist(), best, strict=True)]
+
+    def _answer(self, row: np.ndarray, label: str | None) -> dict[str, Any]:
         names = self.labels or []
         order = np.argsort(-row, kind="stable")
         ranked = {names[i]: round(float(row[i]), 6) for i in order}
-        label, probability = next(iter(ranked.items()))
-        answer = {"label": label, "probability": probability, "probabilities": ranked}
+        label = next(iter(ranked)) if label is None else label
+        answer = {"label": label, "probability": ranked[label], "probabilities": ranked}
         return self.withheld(answer, {"label": None})
 
     def calibrate(self, scores: "Tensor", targets: "Tensor") -> dict[str, float]:

@@ -1,8 +1,9 @@
 """Any number of labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from math import log
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from allrounder.records import BadValue
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import class_names, labels_of, lists, not_a_label
+from allrounder.types import Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +37,8 @@ class Multilabel(Task):
         label_smoothing: the share of each target that is moved towards one half.
         focal: γ of the focal loss (Lin et al. 2017).
     """
+
+    speaks: ClassVar[Speaks | None] = "labels"
 
     labels: list[str] | None = None
     separator: str = "|"
@@ -131,15 +135,46 @@ class Multilabel(Task):
         chosen = (scores.sigmoid() > self.threshold).tolist()
         return [[n for n, on in zip(names, row, strict=True) if on] for row in chosen]
 
-    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
+    def answers(
+        self,
+        scores: "Tensor",
+        calibration: dict[str, float],
+        labels: Sequence[Any] | None = None,
+    ) -> list[dict[str, Any]]:
         """Return the labels, and the probability of each label.
 
         The probability of the answer is that of its least sure decision.
         """
         temperature = calibration.get("temperature", 1.0)
         rows = (scores.double() / temperature).sigmoid().cpu().numpy()
-        decoded = self.decode(scores)
+        decoded = self.decode(scores) if labels is None else labels
         return [self._answer(row, names) for row, names in zip(rows, decoded, strict=True)]
+
+    def options(
+        self, scores: "Tensor", calibration: dict[str, float], mentioned: Mapping[Any, int]
+    ) -> list[list[Variable]]:
+        """Return one variable for each label that is mentioned: without it, or with it.
+
+        Its log-odds are calibrated and count from the threshold, where both cost the same.
+        """
+        names = [name for name in self.labels or [] if name in mentioned]
+        columns = [(self.labels or []).index(name) for name in names]
+        odds = scores[:, columns].double() - log(self.threshold / (1 - self.threshold))
+        odds = odds / calibration.get("temperature", 1.0)
+        pairs = torch.stack([odds, -odds], -1)
+        costs = nn.functional.softplus(pairs).tolist()
+        return [
+            [
+                Variable(name, (False, True), cost, int(cost[1] < cost[0]))
+                for name, cost in zip(names, row, strict=True)
+            ]
+            for row in costs
+        ]
+
+    def taken(self, own: Any, variables: Sequence[Variable], picks: Sequence[int]) -> Any:
+        """Return the labels taken, and of those that are not mentioned the own ones."""
+        chosen = {v.label: v.values[pick] for v, pick in zip(variables, picks, strict=True)}
+        return [name for name in self.labels or [] if chosen.get(name, name in own)]
 
     def _answer(self, row: np.ndarray, chosen: list[str]) -> dict[str, Any]:
         names = self.labels or []

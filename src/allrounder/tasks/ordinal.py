@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ from allrounder.lazy import lazy
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import class_names, in_order, joined, label_column, labels_of
+from allrounder.types import Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,8 @@ class Ordinal(Task):
     Args:
         labels: the labels from least to greatest; by default those found, numbers by size.
     """
+
+    speaks: ClassVar[Speaks | None] = "rank"
 
     labels: list[str] | None = None
 
@@ -104,15 +107,34 @@ class Ordinal(Task):
         """Return the label above as many thresholds as are likelier passed than not."""
         return [(self.labels or [])[rank] for rank in (scores > 0).sum(-1).tolist()]
 
-    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
+    def answers(
+        self,
+        scores: "Tensor",
+        calibration: dict[str, float],
+        labels: Sequence[Any] | None = None,
+    ) -> list[dict[str, Any]]:
         """Return label, its probability, and the probability of every label in order."""
         above = (scores.double() / calibration.get("temperature", 1.0)).sigmoid().cpu().numpy()
         edge = np.ones((len(above), 1))
         passed = np.minimum.accumulate(np.hstack([edge, above, 0 * edge]), axis=1)
         rows = passed[:, :-1] - passed[:, 1:]
-        return [
-            self._answer(row, label) for row, label in zip(rows, self.decode(scores), strict=True)
-        ]
+        given = self.decode(scores) if labels is None else labels
+        return [self._answer(row, label) for row, label in zip(rows, given, strict=True)]
+
+    def options(
+        self, scores: "Tensor", calibration: dict[str, float], mentioned: Mapping[Any, int]
+    ) -> list[list[Variable]]:
+        """Return one variable a record: a label costs what its thresholds do, all passed or not.
+
+        So the cheapest label is the one that `decode` gives, which the likeliest need not be.
+        """
+        above = scores.double() / calibration.get("temperature", 1.0)
+        zero = above.new_zeros(len(above), 1)
+        passed = torch.cat([zero, above.cumsum(-1)], -1)  # Σ log p/(1-p) of the thresholds passed
+        costs = (-passed.log_softmax(-1)).tolist()
+        names = tuple(self.labels or [])
+        best = [names.index(label) for label in self.decode(scores)]
+        return [[Variable(None, names, *row)] for row in zip(costs, best, strict=True)]
 
     def _answer(self, row: np.ndarray, label: str) -> dict[str, Any]:
         every = {n: round(float(p), 6) for n, p in zip(self.labels or [], row, strict=True)}

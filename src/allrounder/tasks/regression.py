@@ -1,8 +1,11 @@
 """One number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from itertools import pairwise
+from math import inf
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +15,7 @@ from allrounder.lazy import lazy
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import numbers
+from allrounder.types import Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from torch.nn import functional as F
 else:
     torch, nn, F = lazy("torch"), lazy("torch.nn"), lazy("torch.nn.functional")
+
+LEAST = 1e-6
+"""How far an answer lies from a number that it may not be: answers have six decimals."""
 
 
 @dataclass(kw_only=True)
@@ -32,6 +39,8 @@ class Regression(Task):
         center: what is subtracted from labels before training; by default their mean.
         scale: what they are divided by; by default their standard deviation.
     """
+
+    speaks: ClassVar[Speaks | None] = "number"
 
     range: tuple[float, float] | None = None
     error: Literal["squared", "huber"] = "squared"
@@ -105,16 +114,44 @@ class Regression(Task):
         values = scores[:, 0].double() * (self.scale or 1.0) + (self.center or 0.0)
         return (values.clamp(*self.range) if self.range else values).tolist()
 
-    def answers(self, scores: "Tensor", calibration: dict[str, float]) -> list[dict[str, Any]]:
-        """Return the number and its interval."""
-        reach = calibration.get("reach")
-        return [self._answer(value, reach) for value in self.decode(scores)]
+    def answers(
+        self,
+        scores: "Tensor",
+        calibration: dict[str, float],
+        labels: Sequence[Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the number and its interval, which holds a number given by others too."""
+        reach, own = calibration.get("reach"), self.decode(scores)
+        given = own if labels is None else labels
+        return [self._answer(*pair, reach) for pair in zip(own, given, strict=True)]
 
-    def _answer(self, value: float, reach: float | None) -> dict[str, Any]:
+    def options(
+        self, scores: "Tensor", calibration: dict[str, float], mentioned: Mapping[Any, int]
+    ) -> list[list[Variable]]:
+        """Return one variable a record: the nearest number on every side of those mentioned.
+
+        Distance d costs d² / 2σ², as if errors were normal; σ is what the calibrated reach says.
+        """
+        wide = NormalDist().inv_cdf((1 + self.confidence) / 2)
+        reach = calibration.get("reach") or (self.scale or 1.0) * wide
+        cells = list(self._cells(sorted(mentioned)))
+        return [[_nearest(value, cells, reach / wide)] for value in self.decode(scores)]
+
+    def _cells(self, cuts: Sequence[float]) -> Iterator[tuple[float, float]]:
+        """Yield the least and greatest answer of each stretch that cuts leave, and each cut."""
+        low, high = self.range or (-inf, inf)
+        for before, after in pairwise([-inf, *cuts, inf]):
+            stretch = max(low, before + LEAST), min(high, after - LEAST)
+            if stretch[0] <= stretch[1]:
+                yield stretch
+            if low <= after <= high and after < inf:
+                yield after, after
+
+    def _answer(self, own: float, value: float, reach: float | None) -> dict[str, Any]:
         answer: dict[str, Any] = {"value": round(value, 6)}
         if reach is not None:
             low, high = self.range or (-np.inf, np.inf)
-            bounds = max(low, value - reach), min(high, value + reach)
+            bounds = max(low, min(own - reach, value)), min(high, max(own + reach, value))
             answer["interval"] = [round(float(bound), 6) for bound in bounds]
         return answer
 
@@ -127,3 +164,10 @@ class Regression(Task):
         errors = np.sort(np.abs(truths.cpu().numpy() - np.array(self.decode(scores))))
         rank = int(np.ceil((len(errors) + 1) * self.confidence)) - 1
         return {"reach": round(float(errors[min(rank, len(errors) - 1)]), 6)}
+
+
+def _nearest(value: float, cells: Sequence[tuple[float, float]], sigma: float) -> Variable:
+    """Return the number of each cell that is nearest to `value`, and what going there costs."""
+    values = [min(max(value, low), high) for low, high in cells]
+    costs = [(value - other) ** 2 / (2 * sigma**2) for other in values]
+    return Variable(None, values, costs, costs.index(min(costs)))

@@ -1,6 +1,6 @@
 """Stretches of text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -14,17 +14,18 @@ from allrounder.records import BadValue
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import class_names, labels_of, not_a_label, parse_json, strings
-from allrounder.types import Span
+from allrounder.types import Span, Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from allrounder.tasks import losses, tagging
+    from allrounder.tasks import automaton, losses, tagging
     from allrounder.tasks.tagging import TokenScores
 else:
     torch, nn = lazy("torch"), lazy("torch.nn")
     losses, tagging = lazy("allrounder.tasks.losses"), lazy("allrounder.tasks.tagging")
+    automaton = lazy("allrounder.tasks.automaton")
 
 SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())])
 IGNORED = -100
@@ -47,6 +48,7 @@ class Spans(Task):
     """
 
     reads: ClassVar[Literal["record", "tokens"]] = "tokens"
+    speaks: ClassVar[Speaks | None] = "spans"
 
     labels: list[str] | None = None
     split_words: bool = False
@@ -211,16 +213,59 @@ class Spans(Task):
     def _runs(self, scores: "TokenScores") -> list[list["tagging.Run"]]:
         return tagging.viterbi(tagging.lattice(scores, split_words=self.split_words))
 
-    def answers(self, scores: "TokenScores", calibration: dict[str, float]) -> list[dict[str, Any]]:
+    def answers(
+        self,
+        scores: "TokenScores",
+        calibration: dict[str, float],
+        labels: Sequence[Any] | None = None,
+    ) -> list[dict[str, Any]]:
         """Return the spans with their text and probability.
 
         The probability of a span is exact: the share of all legal tag sequences, weighted by
         their probability, that contain it. `abstain` withholds single spans.
         """
         scores = scores.cooled(calibration.get("temperature", 1.0))
-        runs = self._runs(scores)
+        runs = self._runs(scores) if labels is None else self._given(scores, labels)
         sure = tagging.probabilities(tagging.lattice(scores, split_words=self.split_words), runs)
         return [self._answer(*row) for row in zip(scores.records, runs, sure, strict=True)]
+
+    def _given(self, scores: "TokenScores", labels: Sequence[Any]) -> list[list["tagging.Run"]]:
+        """Return spans, as options hold them, as runs of tokens."""
+        return [
+            [tagging.run(span, record, self.labels or []) for span in spans]
+            for record, spans in zip(scores.records, labels, strict=True)
+        ]
+
+    def options(
+        self, scores: "TokenScores", calibration: dict[str, float], mentioned: Mapping[Any, int]
+    ) -> list[list[Variable]]:
+        """Return one variable a record: the likeliest legal spans for every set of kinds seen.
+
+        A kind that is mentioned is counted up to the number it is mentioned with; how often other
+        kinds are seen makes no difference. Costs are minus the log-probability of the tags.
+        """
+        cooled = scores.cooled(calibration.get("temperature", 1.0))
+        counted = {
+            (self.labels or []).index(name): most
+            for name, most in mentioned.items()
+            if name in (self.labels or [])
+        }
+        paths = tagging.lattice(cooled, split_words=self.split_words)
+        found = automaton.best_by_count(paths, counted)
+        return [
+            [self._variable(record, ways)]
+            for record, ways in zip(scores.records, found, strict=True)
+        ]
+
+    def _variable(self, record: "tagging.TokenRecord", ways: Sequence["automaton.Way"]) -> Variable:
+        values = tagging.mentions([way.runs for way in ways], record, self.labels or [])
+        costs = [-way.log for way in ways]
+        return Variable(None, values, costs, costs.index(min(costs)))
+
+    def taken(self, own: Any, variables: Sequence[Variable], picks: Sequence[int]) -> Any:
+        """Return the spans of the option taken."""
+        spans = variables[0].values[picks[0]]
+        return [{key: span[key] for key in ("start", "end", "label")} for span in spans]
 
     def _answer(
         self, record: "tagging.TokenRecord", runs: list["tagging.Run"], sure: list[float]

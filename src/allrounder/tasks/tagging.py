@@ -5,7 +5,7 @@ I-k; and where words stay whole, a token inside a word continues what the token 
 Imports torch: kinds reach it lazily.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -126,10 +126,11 @@ def _followed(state: Tensor, back: list[Tensor], paths: Lattice) -> list[list[Ru
         tags.append(tag)
         tag = pointers.gather(-1, tag)
     path = torch.cat(tags[::-1], -1).masked_fill(~paths.live[..., 0], 0)
-    return [_runs(row, paths.size[2]) for row in path.tolist()]
+    return [runs_of(row, paths.size[2]) for row in path.tolist()]
 
 
-def _runs(path: list[int], num_labels: int) -> list[Run]:
+def runs_of(path: Sequence[int], num_labels: int) -> list[Run]:
+    """Return the runs of a legal path of tags."""
     runs: list[Run] = []
     for at, tag in enumerate(path):
         if 1 <= tag <= num_labels:
@@ -143,6 +144,25 @@ def span(run: Run, record: TokenRecord, labels: Sequence[str]) -> dict[str, Any]
     """Return a run of tokens as code point offsets and label."""
     start, end = int(record.offsets[run.first, 0]), int(record.offsets[run.last, 1])
     return {"start": start, "end": end, "label": labels[run.label]}
+
+
+def mentions(
+    ways: Sequence[Sequence[Run]], record: TokenRecord, labels: Sequence[str]
+) -> list[list[dict[str, Any]]]:
+    """Return several ways to read one record as spans with their texts; they share most spans."""
+    found = {}
+    for one in {one for runs in ways for one in runs}:
+        at = span(one, record, labels)
+        found[one] = {**at, "text": record.text[at["start"] : at["end"]]}
+    return [[found[one] for one in runs] for runs in ways]
+
+
+def run(span: Mapping[str, Any], record: TokenRecord, labels: Sequence[str]) -> Run:
+    """Return the run of tokens that a span, as `span` made it, stands for."""
+    starts, ends = record.offsets[:, 0], record.offsets[:, 1]
+    first = int(np.flatnonzero((starts == span["start"]) & (starts < ends))[0])
+    last = int(np.flatnonzero((ends == span["end"]) & (starts < ends))[-1])
+    return Run(first, last, list(labels).index(span["label"]))
 
 
 def probabilities(paths: Lattice, runs: Sequence[Sequence[Run]]) -> list[list[float]]:

@@ -12,10 +12,12 @@ from torch import Tensor
 from allrounder.evaluation import Report, TaskReport, write_report
 from allrounder.evaluation.assess import Known, assess
 from allrounder.evaluation.fitting import calibrate
+from allrounder.evaluation.ruling import Ruled, rules_report, under_rules
 from allrounder.evaluation.said import Passes, Said
 from allrounder.kinds import dump
-from allrounder.model import Model, Prepared, save_model, shelve
+from allrounder.model import Model, Prepared, save_model, save_rules, shelve
 from allrounder.records import as_csv
+from allrounder.rules import Decoder
 from allrounder.runs import environment, write_json, write_text, write_yaml
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
@@ -42,6 +44,7 @@ def fit(
     advice = kept_advice(job.cache, job.records.fingerprint, project)
     with kept_chance():
         job = job.learned()
+        decoder = job.decoder()
         write_yaml(job.run.path / "project.yaml", _completed(project, job))
         model = job.model(dropout=job.settings.dropout)
         prepared = job.prepared(model)
@@ -52,11 +55,13 @@ def fit(
         job.tell("calibrate", 0, 1, "")
         calibration = _calibration(job, passes, prepared)
         job.tell("calibrate", 1, 1, "")
-        reports, speed = _judged(job, passes, prepared, calibration)
+        ruled = _ruled(job, passes, prepared, calibration, decoder)
+        reports, speed = _judged(job, passes, prepared, calibration, ruled)
         shelved = shelve(job.run.path, passes, prepared, job.records)
     report = Report(
         tasks=reports,
         sharing=comparison and comparison.sharing,
+        rules=ruled and rules_report(ruled, prepared, job.records, job.tasks),
         advice=advice,
         history=course.history,
         snapshots=_snapshots(keeper, own, comparison.origins if comparison else {}),
@@ -79,7 +84,10 @@ def _completed(project: Mapping[str, Any], job: Job) -> dict[str, Any]:
                           for key in job.inputs[name].learned}}
         for name, spec in project["inputs"].items()
     }  # fmt: skip
-    return {**project, "inputs": inputs, "tasks": dump(job.tasks)}
+    known = {} if job.knowing is None else {
+        "knowledge": {**project["knowledge"], "injection": dump([*job.knowing.injections.values()])}
+    }  # fmt: skip
+    return {**project, "inputs": inputs, "tasks": dump(job.tasks), **known}
 
 
 SEEN = "tasks that read the whole record saw their beginning, spans tasks read them in windows."
@@ -134,8 +142,25 @@ def _passes(
     return passes
 
 
+def _ruled(
+    job: Job,
+    passes: Passes,
+    prepared: Prepared,
+    calibration: Mapping[str, Any],
+    decoder: Decoder | None,
+) -> Ruled | None:
+    """Return the joint answers to the test records, where the project has rules."""
+    if decoder is None:
+        return None
+    return under_rules(passes, prepared, job.rows("test"), calibration=calibration, decoder=decoder)
+
+
 def _judged(
-    job: Job, passes: Passes, prepared: Prepared, calibration: Mapping[str, Any]
+    job: Job,
+    passes: Passes,
+    prepared: Prepared,
+    calibration: Mapping[str, Any],
+    ruled: Ruled | None,
 ) -> tuple[dict[str, TaskReport], dict[str, float]]:
     before = probe(job)
     _keep_probe(job, before)
@@ -153,7 +178,7 @@ def _judged(
         prepared,
         job.records,
         rows,
-        known=Known(calibration=calibration, constants=constants, before=before),
+        known=Known(calibration=calibration, constants=constants, before=before, ruled=ruled),
         seed=job.settings.seed,
         tell=tell,
     )
@@ -232,6 +257,8 @@ def _save(
     save_model(job.run.path, model, own)
     write_json(job.run.path / "calibration.json", dict(calibration))
     write_report(report, job.run.path)
+    if job.rules is not None:
+        save_rules(job.run.path, job.rules)
     if job.records.aside:
         write_text(job.run.path / "aside.csv", as_csv(job.records.aside))
     job.run.complete()

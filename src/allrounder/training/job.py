@@ -12,8 +12,9 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
-from allrounder.model import Model, Prepared, store_frozen
+from allrounder.model import Knowing, Model, Prepared, decoder_of, store_frozen
 from allrounder.records import SPLITS, Records
+from allrounder.rules import Decoder, Rules
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
@@ -48,7 +49,9 @@ class Job:
         freeze: tasks of that run that are kept as they are.
         fresh: whether all heads begin anew, whatever the old run knew.
         watch: called with the course after every evaluation; what it raises ends the training.
+        rules: what answers have to follow.
         visits: by task, how often the shared model is shown a label; known once it is trained.
+        knowing: what the model knows beside its weights.
     """
 
     inputs: dict[str, Encoder]
@@ -63,7 +66,9 @@ class Job:
     freeze: list[str] = field(default_factory=list)
     fresh: bool = False
     watch: Callable[["Course"], None] | None = None
+    rules: Rules | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
+    knowing: Knowing | None = None
 
     def rows(self, split: str) -> np.ndarray:
         """Return the rows of a split that carry any label."""
@@ -76,7 +81,31 @@ class Job:
             self,
             inputs={name: self._taught(name, rows) for name in self.inputs},
             tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
+            knowing=self.knowing and self._acquainted(self.knowing, rows),
         )
+
+    def decoder(self) -> Decoder | None:
+        """Return what decodes answers under the rules of today; refuse rules that do not fit.
+
+        The tasks have to be `learned`, so that their labels are known.
+        """
+        if self.rules is None:
+            return None
+        fields = {n: one.field for one in self.inputs.values() for n in one.fields or []}
+        return decoder_of(self.rules, self.tasks, fields, self.knowing)
+
+    def _acquainted(self, knowing: Knowing, rows: np.ndarray) -> Knowing:
+        """Return what the model knows, each injection with what training texts tell it."""
+        linked = {
+            name: knowing.base.link(self.records.values((self.inputs[name].fields or [""])[0])
+                                    .take(rows))
+            for name in knowing.inputs
+        }  # fmt: skip
+        injections = {
+            name: found.learn(knowing.base, [linked[found.of or ""]])
+            for name, found in knowing.injections.items()
+        }
+        return replace(knowing, injections=injections)
 
     def _taught(self, name: str, rows: np.ndarray) -> Encoder:
         encoder = self.inputs[name]
@@ -114,6 +143,7 @@ class Job:
             fusion=self.fusion,
             dropout=dropout,
             precision=choose_precision(self.settings.precision, device),
+            knowing=self.knowing,
         )
         if self.old is not None:
             begin_from(model, self.old, self.fusion, [n for n in self.tasks if n in self.known])

@@ -58,6 +58,7 @@ def _frozen(job: Job) -> Job:
         tasks={name: task for name, task in job.tasks.items() if name not in job.freeze},
         freeze=[],
         fresh=True,
+        knowing=None,
         inputs={name: _as_it_came(encoder) for name, encoder in job.inputs.items()},
         settings=settings,
         run=Run(job.run.path / "probe", {}),

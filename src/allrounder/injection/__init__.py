@@ -1,0 +1,16 @@
+"""How what is known reaches a model; each kind begins by changing nothing."""
+
+from allrounder.injection.base import Injection, Items
+from allrounder.injection.facts import Facts
+from allrounder.injection.gazetteer import Gazetteer
+from allrounder.injection.settings import INJECTIONS, FactSource, Knowledge
+
+__all__ = [
+    "INJECTIONS",
+    "FactSource",
+    "Facts",
+    "Gazetteer",
+    "Injection",
+    "Items",
+    "Knowledge",
+]

@@ -1,0 +1,76 @@
+"""The injection protocol."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from allrounder.errors import ProjectError
+from allrounder.kinds import Kind
+from allrounder.knowledge import Base, Linked, Ragged
+
+if TYPE_CHECKING:
+    from allrounder.injection.modules import Injecting
+
+
+@dataclass(frozen=True)
+class Items:
+    """What each entity lends to a text that mentions it.
+
+    Args:
+        by_entity: numbers of items.
+        texts: of every item, where it is a text that the encoder has to read.
+        names: of every item, as a person would say it.
+    """
+
+    by_entity: Ragged
+    texts: list[str] | None = None
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Injection(Kind, ABC):
+    """How what is known of the entities that a text mentions reaches the features of that text.
+
+    At first it changes nothing: a model that has just begun answers as it would without.
+
+    Args:
+        of: the input whose texts are searched for mentions; by default every text.
+        dropout: how often, in training, a mention is passed over, so that the model learns to do
+            without.
+        rate: its learning rate in `training.head_lr`: what starts closed has a long way to go.
+    """
+
+    learned: ClassVar[tuple[str, ...]] = ()
+    """The settings that `learn` fills in where the project file leaves them out."""
+
+    reads_texts: ClassVar[bool] = False
+    """Whether what an entity lends are texts, which the encoder has to read."""
+
+    of: str | None = None
+    dropout: float = 0.3
+    rate: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ProjectError(
+                f"`knowledge.injection.dropout` is {self.dropout}. Expected 0 or more, and less "
+                "than 1."
+            )
+        if not 0 < self.rate < math.inf:
+            raise ProjectError(
+                f"`knowledge.injection.rate` is {self.rate}. Expected a number above 0."
+            )
+
+    def learn(self, base: Base, linked: Sequence[Linked]) -> Self:
+        """Return the injection with what only knowledge base and training texts can tell."""
+        return self
+
+    @abstractmethod
+    def items(self, base: Base) -> Items:
+        """Return what each entity of a knowledge base lends."""
+
+    @abstractmethod
+    def module(self, width: int) -> "Injecting":
+        """Build the module for features of this width."""

@@ -1,0 +1,77 @@
+"""Facts of the entities that a text mentions."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from allrounder.injection.base import Injection, Items
+from allrounder.knowledge import ALIAS, NAME, Base, Ragged
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    from allrounder.injection import modules
+else:
+    modules = lazy("allrounder.injection.modules")
+
+
+@dataclass(kw_only=True)
+class Facts(Injection):
+    """Lets tokens attend to the facts of what they name, through a gate that starts closed.
+
+    h' = h + tanh γ ⊙ Σ_j α_j V f_j with γ = 0 at first (the gate of Flamingo, Alayrac et al. 2022),
+    where f_j are encodings of the facts as text, α is a softmax over their keys and that of a null
+    fact, whose value is zero: a token may find that nothing known matters. The vector of a whole
+    text attends to the facts of all its mentions in the same way, through weights of its own.
+
+    The encoder reads each fact once, as it was before training, so that a fact that is added later
+    can be read too.
+
+    Args:
+        of: the input whose texts are searched for mentions; by default every text.
+        dropout: how often, in training, a mention is passed over.
+        predicates: the predicates that are told; by default all but names and aliases.
+        most: how many facts of an entity are offered at most: the surest, then the first.
+        inner: the width of queries and keys.
+    """
+
+    reads_texts: ClassVar[bool] = True
+
+    predicates: list[str] | None = None
+    most: int = 16
+    inner: int = 64
+
+    def items(self, base: Base) -> Items:
+        """Return for each entity its facts; entities of which the same is said share them."""
+        snapshot, names = base.snapshot, base.names
+        told = [p for p in snapshot.predicates if self._is_told(p)]
+        parts = [(at, *snapshot.pairs(predicate)) for at, predicate in enumerate(told)]
+        if not parts:
+            nothing = Ragged(np.zeros(len(snapshot.entities) + 1, np.int64), np.zeros(0, np.int64))
+            return Items(nothing, texts=[])
+        which = np.concatenate([np.full(len(part[1]), part[0]) for part in parts])
+        subjects, objects, is_entity, sure = (
+            np.concatenate([part[column] for part in parts]) for column in (1, 2, 3, 4)
+        )
+        said, number = np.unique(
+            np.stack([which, objects, is_entity], 1).astype(np.int64), axis=0, return_inverse=True
+        )
+        order = np.lexsort([number.ravel(), -sure, subjects])
+        subjects, number = subjects[order], number.ravel()[order]
+        first = np.searchsorted(subjects, subjects)
+        kept = np.arange(len(subjects)) - first < self.most
+        counts = np.bincount(subjects[kept], minlength=len(snapshot.entities))
+        texts = [
+            f"{told[p]}: {names[o] if e else snapshot.literals[o]}" for p, o, e in said.tolist()
+        ]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        return Items(Ragged(starts, number[kept]), texts=texts, names=texts)
+
+    def _is_told(self, predicate: str) -> bool:
+        if self.predicates is not None:
+            return predicate in self.predicates
+        return predicate not in (NAME, ALIAS)
+
+    def module(self, width: int) -> "modules.Injecting":
+        """Build the attention; encodings of facts are as wide as the features."""
+        return modules.AttendedFacts(width, self.inner, self.dropout)

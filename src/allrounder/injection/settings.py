@@ -1,0 +1,137 @@
+"""The `knowledge` section of the project file."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from allrounder.errors import DataError, ProjectError
+from allrounder.injection.base import Injection
+from allrounder.injection.facts import Facts
+from allrounder.injection.gazetteer import Gazetteer
+from allrounder.kinds import CLOSED, Kinds, build
+from allrounder.knowledge import Base, Snapshot, Store, is_store
+from allrounder.knowledge.formats import read
+from allrounder.knowledge.keeping import kept_snapshot
+
+INJECTIONS = Kinds[Injection]("injection", gazetteer=Gazetteer, facts=Facts)
+
+
+@dataclass(kw_only=True)
+class FactSource:
+    """Where facts come from.
+
+    Args:
+        path: a file of facts, or a store of them, relative to the project file.
+        format: of the file, where its suffix does not tell.
+        predicates: what predicates of the file are called here, as in `{类别: type}`.
+        version: of a store; by default the active one.
+        min_length: names with fewer characters are no mentions.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    path: str
+    format: str | None = None
+    predicates: dict[str, str] = field(default_factory=dict)
+    version: int | None = None
+    min_length: int = 1
+
+    def __post_init__(self) -> None:
+        if self.min_length < 1:
+            raise ValueError(f"has `min_length: {self.min_length}`. Expected 1 or more.")
+
+    def find(self, folder: Path) -> Path | None:
+        """Return the file, or None where it is gone."""
+        path = folder / self.path
+        return path if path.exists() else None
+
+    def is_store(self, folder: Path) -> bool:
+        """Return whether the facts have versions."""
+        return is_store(folder / self.path)
+
+    def mark(self, folder: Path) -> Any:
+        """Return what changes whenever the facts may have; None where the file is gone."""
+        path = self.find(folder)
+        if path is None:
+            return None
+        if not is_store(path):
+            return path.stat().st_mtime_ns, path.stat().st_size
+        with Store(path, read_only=True) as store:
+            return store.identity, store.active
+
+    def open(self, folder: Path, cache: Path) -> Base:
+        """Return the knowledge base as the file says it now.
+
+        Args:
+            folder: that of the project file.
+            cache: where the flat arrays of a file are kept until it changes.
+        """
+        path = self.find(folder)
+        if path is None:
+            raise ProjectError(
+                f"`knowledge.facts.path`: there is no file {self.path!r} in {folder}. Correct the "
+                "path, or remove `knowledge`."
+            )
+        if is_store(path):
+            with Store(path, read_only=True) as store:
+                return self.over(store.snapshot(self.version))
+        self._check_plain(path)
+        told = repr((self.format, self.predicates))
+        snapshot = kept_snapshot(path, cache, told, lambda: self._read(path))
+        return self.over(snapshot)
+
+    def _check_plain(self, path: Path) -> None:
+        if self.version is not None:
+            raise ProjectError(
+                f"`knowledge.facts.version` is {self.version}, but {path} is no store and has no "
+                "versions. Import it into one (allrounder knowledge import), or remove the key."
+            )
+
+    def over(self, snapshot: Snapshot) -> Base:
+        """Return a knowledge base over a snapshot."""
+        return Base(snapshot, min_length=self.min_length)
+
+    def _read(self, path: Path) -> Snapshot:
+        found = Snapshot.of(read(path, format=self.format, predicates=self.predicates))
+        if not len(found):
+            raise DataError(f"{path}: expected facts, found none. Fill the file, or name another.")
+        return found
+
+
+def _facts(spec: Any) -> FactSource | None:
+    spec = {"path": spec} if isinstance(spec, str) else spec
+    return None if spec is None else build(FactSource, spec, at="knowledge.facts")
+
+
+def _injections(spec: Any) -> list[Injection]:
+    specs = spec if isinstance(spec, list) else [spec]
+    if not specs:
+        raise ProjectError(
+            "`knowledge.injection` is empty: name a kind, such as gazetteer, or leave it out."
+        )
+    return [
+        INJECTIONS.build(one, at=f"knowledge.injection.{at}" if len(specs) > 1 else
+                         "knowledge.injection")
+        for at, one in enumerate(specs)
+    ]  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Knowledge:
+    """What is known of the world that records are about.
+
+    Args:
+        facts: where facts come from: a file, or a mapping with its `path`.
+        injection: how facts of what a text mentions reach its features, one kind or several.
+        rules: the file of rules that answers have to follow, beside the project file.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    facts: Annotated[FactSource | None, BeforeValidator(_facts)] = None
+    injection: Annotated[list[Injection], BeforeValidator(_injections)] = field(
+        default_factory=lambda: [Gazetteer()]
+    )
+    rules: str | None = None

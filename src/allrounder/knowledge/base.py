@@ -1,0 +1,62 @@
+"""A knowledge base, ready to be asked."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+
+import pyarrow as pa
+
+from allrounder.knowledge.facts import Fact
+from allrounder.knowledge.hierarchy import Types
+from allrounder.knowledge.lexicon import Lexicon, Mention
+from allrounder.knowledge.linking import Linked
+from allrounder.knowledge.snapshot import Snapshot
+from allrounder.knowledge.strings import Strings
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is known at one version, and where it is named.
+
+    Args:
+        snapshot: the facts.
+        min_length: aliases with fewer characters name nothing.
+        whole: the facts of all days, where `snapshot` has only those of one.
+    """
+
+    snapshot: Snapshot
+    min_length: int = 1
+    whole: Snapshot | None = None
+
+    def at(self, day: date) -> "Base":
+        """Return only what holds on a day."""
+        whole = self.whole or self.snapshot
+        snapshot = whole.at(day)
+        return self if snapshot is self.snapshot else replace(self, snapshot=snapshot, whole=whole)
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The names and aliases of all entities."""
+        return Lexicon.of(self.snapshot, min_length=self.min_length)
+
+    @cached_property
+    def types(self) -> Types:
+        """The types of all entities."""
+        return self.snapshot.types()
+
+    @cached_property
+    def names(self) -> Strings:
+        """What each entity is called."""
+        return self.snapshot.names()
+
+    def link(self, texts: pa.Array | pa.ChunkedArray) -> Linked:
+        """Find every mention in a column of texts."""
+        return Linked.of(self.lexicon, texts)
+
+    def find(self, text: str) -> list[Mention]:
+        """Return the mentions in one text."""
+        return self.lexicon.find(text)
+
+    def facts_of(self, mention: Mention) -> list[Fact]:
+        """Return all that is known of what a mention may mean."""
+        return [fact for entity in mention.candidates for fact in self.snapshot.facts(entity)]

@@ -1,0 +1,83 @@
+"""Where the entities of a knowledge base are named in many texts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from allrounder.knowledge.lexicon import Lexicon
+
+PART = 1 << 14
+"""Texts that are Python strings at a time."""
+
+
+class Ragged(NamedTuple):
+    """Some numbers for each of many things: thing i has `values[starts[i] : starts[i + 1]]`."""
+
+    starts: np.ndarray
+    values: np.ndarray
+
+    def of(self, things: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values of some things, one after the other, and whose each is.
+
+        The second array holds places in `things`.
+        """
+        counts = self.starts[things + 1] - self.starts[things]
+        owners = np.repeat(np.arange(len(things)), counts)
+        shift = np.repeat(self.starts[things] - (np.cumsum(counts) - counts), counts)
+        return self.values[np.arange(len(owners)) + shift], owners
+
+
+@dataclass(frozen=True)
+class Linked:
+    """The mentions in the texts of every row.
+
+    Args:
+        mentions: by row, the numbers of its mentions.
+        spans: of every mention, its first code point and the one behind its last: [m, 2].
+        candidates: by mention, the entities that it may mean, the likeliest first.
+        priors: of every candidate, in the order of `candidates.values`.
+    """
+
+    mentions: Ragged
+    spans: np.ndarray
+    candidates: Ragged
+    priors: np.ndarray
+
+    @classmethod
+    def of(cls, lexicon: Lexicon, texts: pa.Array | pa.ChunkedArray) -> "Linked":
+        """Find every mention in a column of texts."""
+        counts: list[int] = []
+        spans: list[tuple[int, int]] = []
+        sizes: list[int] = []
+        entities: list[int] = []
+        priors: list[float] = []
+        for text in _texts(texts):
+            found = lexicon.find(text) if text else ()
+            counts.append(len(found))
+            for mention in found:
+                spans.append((mention.start, mention.end))
+                sizes.append(len(mention.candidates))
+                entities += mention.candidates
+                priors += mention.priors
+        return cls(
+            mentions=Ragged(_starts(counts), np.arange(len(spans))),
+            spans=np.array(spans, np.int32).reshape(-1, 2),
+            candidates=Ragged(_starts(sizes), np.array(entities, np.int64)),
+            priors=np.array(priors, np.float32),
+        )
+
+    def entities(self) -> np.ndarray:
+        """Return the entities that any mention may mean, each once, and in order."""
+        return np.unique(self.candidates.values)
+
+
+def _texts(column: pa.Array | pa.ChunkedArray) -> Iterable[str | None]:
+    for start in range(0, len(column), PART):
+        yield from column.slice(start, PART).to_pylist()
+
+
+def _starts(counts: list[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])

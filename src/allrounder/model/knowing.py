@@ -1,0 +1,256 @@
+"""What a model knows beside its weights: a knowledge base, and how it reaches the features."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from allrounder.encoders import Encoder, Tokens
+from allrounder.encoders.modules import Encoding, evaluating
+from allrounder.injection import Injection, Items
+from allrounder.injection.modules import Told
+from allrounder.knowledge import Base, Linked, Snapshot
+from allrounder.model.tensors import load_tensors, save_tensors
+
+FOLDER = "knowledge"
+"""Where a run keeps what its model knows."""
+
+READ = 64
+"""Texts of facts that are read at a time."""
+
+
+class Lent(NamedTuple):
+    """What one entity lends to one mention; without `item` the mention altogether.
+
+    Args:
+        input: whose text it is in.
+        place: which mention of that text it is.
+        entity: the entity.
+        item: the name of what it lends.
+    """
+
+    input: str
+    place: int
+    entity: int | None = None
+    item: str | None = None
+
+
+Hidden = Mapping[int, Collection[Lent]]
+"""By row, what is kept back, to see what the answer would be without it."""
+
+
+class _Pairs(NamedTuple):
+    """Mentions and what they are lent: places of mentions, entities, items."""
+
+    mentions: np.ndarray
+    entities: np.ndarray
+    items: np.ndarray
+
+
+@dataclass
+class Knowing:
+    """A knowledge base, and by name how it reaches the features of which input.
+
+    Args:
+        base: the knowledge base.
+        injections: the injections by name, each with its input filled in.
+        readers: by input, the encoder as it was before training, which reads facts.
+    """
+
+    base: Base
+    injections: dict[str, Injection]
+    readers: dict[str, "Reader"] = field(default_factory=dict)
+
+    @cached_property
+    def items(self) -> dict[str, Items]:
+        """By injection, what each entity lends."""
+        return {name: found.items(self.base) for name, found in self.injections.items()}
+
+    def on(self, name: str) -> list[str]:
+        """Return the injections that reach the features of an input."""
+        return [each for each, found in self.injections.items() if found.of == name]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The inputs whose texts are searched for mentions."""
+        return list(dict.fromkeys(found.of or "" for found in self.injections.values()))
+
+    @classmethod
+    def of(
+        cls, base: Base, injections: Sequence[Injection], readers: Mapping[str, "Reader"]
+    ) -> "Knowing":
+        """Return what a model knows, every injection under a name of its own."""
+        named: dict[str, Injection] = {}
+        for found in injections:
+            plain = f"{found.of}_{type(found).__name__.lower()}"
+            same = sum(name.rstrip("0123456789") == plain for name in named)
+            named[f"{plain}{same + 1}" if same else plain] = found
+        return cls(base, named, dict(readers))
+
+    def lent(self, name: str, entity: int) -> list[str]:
+        """Return the names of what an entity lends by an injection."""
+        found = self.items[name]
+        return [found.names[item] for item in found.by_entity.of(np.array([entity]))[0]]
+
+    def about(self, base: Base) -> "Knowing":
+        """Return the same over another knowledge base, or another version of it."""
+        return replace(self, base=base)
+
+    def save(self, folder: Path) -> None:
+        """Write the facts of all days, and the weights of their readers, into a run folder."""
+        (self.base.whole or self.base.snapshot).save(folder / FOLDER / "facts")
+        for name, reader in self.readers.items():
+            reader.save(_reader(folder, name))
+
+    def told(
+        self,
+        name: str,
+        linked: Linked,
+        tokens: Tokens,
+        rows: np.ndarray,
+        *,
+        hidden: Hidden | None = None,
+    ) -> Told:
+        """Return what an injection is to be told of the texts of some rows.
+
+        Args:
+            name: the injection.
+            linked: the mentions of every row.
+            tokens: the tokens of every row.
+            rows: the rows, all of which have the input.
+            hidden: by row, what is kept back.
+        """
+        mentions, records = linked.mentions.of(rows)
+        inside = [
+            _inside(linked.spans[mentions[records == place]], tokens.offsets(row))
+            for place, row in enumerate(rows)
+            if linked.mentions.starts[row] < linked.mentions.starts[row + 1]
+        ]
+        firsts, lasts = np.concatenate(inside or [np.zeros((0, 2), np.int64)]).T
+        sizes = lasts - firsts
+        whose = np.repeat(np.arange(len(mentions)), sizes)
+        within = np.arange(len(whose)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        entities, meant = linked.candidates.of(mentions)
+        items, lent = self.items[name].by_entity.of(entities)
+        pairs = _Pairs(meant[lent], entities[lent], items)
+        places = mentions - linked.mentions.starts[rows[records]]
+        if hidden:
+            pairs = self._shown(name, pairs, rows[records], places, hidden)
+        parts = (records, whose, firsts[whose] + within, within == 0, pairs.mentions, pairs.items)
+        told = Told(*map(torch.from_numpy, parts), vectors=self._vectors(name, pairs.items))
+        if not hidden:
+            return told
+        of = self.injections[name].of or ""
+        return told.only(_kept(of, rows[records], places, hidden))
+
+    def _shown(
+        self, name: str, pairs: "_Pairs", rows: np.ndarray, places: np.ndarray, hidden: Hidden
+    ) -> "_Pairs":
+        """Return the pairs of a mention and an item that are not kept back."""
+        names, of = self.items[name].names, self.injections[name].of or ""
+        shown = [
+            Lent(of, int(places[mention]), int(entity), names[item])
+            not in hidden.get(int(rows[mention]), ())
+            for mention, entity, item in zip(*pairs, strict=True)
+        ]
+        return _Pairs(*(column[np.array(shown, bool)] for column in pairs))
+
+    def _vectors(self, name: str, items: np.ndarray) -> Tensor | None:
+        """Return what the encoder says of items that are texts: [j, D]."""
+        texts = self.items[name].texts
+        if texts is None:
+            return None
+        each, place = np.unique(items, return_inverse=True)
+        reader = self.readers[self.injections[name].of or ""]
+        return reader.vectors([texts[item] for item in each])[torch.from_numpy(place)]
+
+
+def _inside(spans: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the first token of each mention and the one behind its last: [m, 2].
+
+    A token is inside if any of its characters is. Tokens lie in the order of the text; those
+    without a character count as part of what follows.
+    """
+    starts, ends = offsets[:, 0], offsets[:, 1]
+    first = np.searchsorted(ends, spans[:, 0], side="right")
+    last = np.searchsorted(starts, spans[:, 1], side="left")
+    return np.stack([first, np.maximum(first, last)], 1)
+
+
+def _kept(of: str, rows: np.ndarray, places: np.ndarray, hidden: Hidden) -> Tensor:
+    """Return which mentions are not kept back altogether."""
+    pairs = zip(rows.tolist(), places.tolist(), strict=True)
+    return torch.tensor([Lent(of, at) not in hidden.get(row, ()) for row, at in pairs]).bool()
+
+
+@dataclass
+class Reader:
+    """Reads the texts of facts with an encoder as it was before training, each once.
+
+    Args:
+        encoder: the settings.
+        module: the encoder's module, which is left as it is.
+        known: the vectors of texts that were read before.
+    """
+
+    encoder: Encoder
+    module: Encoding
+    known: dict[str, Tensor] = field(default_factory=dict)
+
+    def vectors(self, texts: Sequence[str]) -> Tensor:
+        """Return one vector a text: [t, D]."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self.known]
+        for start in range(0, len(fresh), READ):
+            part = fresh[start : start + READ]
+            tokens = self.encoder.prepare([pa.array(part, pa.string())])
+            batch = self.encoder.collate(tokens, range(len(part)), [False] * len(part))
+            with torch.no_grad(), evaluating(self.module):
+                found = self.module(batch, tokens=False).pooled.float()
+            self.known |= dict(zip(part, found, strict=True))
+        if not texts:
+            return torch.zeros(0, self.module.width)
+        return torch.stack([self.known[text] for text in texts])
+
+    def save(self, path: Path) -> None:
+        """Write its weights."""
+        save_tensors(path, self.module.state_dict())
+
+    @classmethod
+    def load(cls, encoder: Encoder, path: Path) -> "Reader":
+        """Return the reader that `save` wrote."""
+        module = encoder.module()
+        module.load_state_dict(load_tensors(path)[0])
+        return cls(encoder, module)
+
+
+def fresh_readers(inputs: Mapping[str, Encoder], injections: Sequence[Injection]) -> dict:
+    """Return by input the encoder as it comes, for injections that have facts read."""
+    with torch.random.fork_rng():
+        return {name: Reader(inputs[name], inputs[name].module()) for name in _reading(injections)}
+
+
+def kept_readers(
+    folder: Path, inputs: Mapping[str, Encoder], injections: Sequence[Injection]
+) -> dict[str, Reader]:
+    """Return by input the reader that a run keeps."""
+    return {name: Reader.load(inputs[name], _reader(folder, name)) for name in _reading(injections)}
+
+
+def kept_facts(folder: Path) -> Snapshot:
+    """Return the facts that a run was trained with."""
+    return Snapshot.load(folder / FOLDER / "facts")
+
+
+def _reading(injections: Sequence[Injection]) -> list[str]:
+    """Return the inputs whose encoders have to read facts."""
+    return list(dict.fromkeys(found.of or "" for found in injections if found.reads_texts))
+
+
+def _reader(folder: Path, name: str) -> Path:
+    return folder / FOLDER / f"{name}.safetensors"

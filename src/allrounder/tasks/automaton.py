@@ -1,0 +1,116 @@
+"""The best legal tags for every set of kinds that a text may be said to hold.
+
+Viterbi over an automaton: a state is a tag and how often each counted kind was seen so far, up to
+the number it is counted to. So a classifier and a tagger can be tied exactly: for every
+combination of "a span of kind k exists" the likeliest tags are known, and what they cost.
+
+Shapes: n records, T tokens, C combinations of counts, G tags (O, then B and I of every label).
+Imports torch: kinds reach it lazily.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from allrounder.tasks.tagging import NEVER, Lattice, Run, runs_of
+
+
+class Way(NamedTuple):
+    """The likeliest spans of one combination of counts, and the log-probability of their tags."""
+
+    runs: list[Run]
+    log: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Every combination of counts, and where a span of each label comes from.
+
+    Args:
+        size: how many combinations there are; the first is nothing seen.
+        sources: for each label and combination [L, C, 2], from which combinations a span that
+            begins leads there; -1 where from none.
+    """
+
+    size: int
+    sources: Tensor
+
+
+def counts(counted: Mapping[int, int], num_labels: int) -> Counts:
+    """Return the combinations of counts, given up to which number each label is counted."""
+    names = list(counted)
+    every = list(product(*(range(counted[label] + 1) for label in names)))
+    number = {seen: place for place, seen in enumerate(every)}
+    sources = torch.full((num_labels, len(every), 2), -1)
+    sources[..., 0] = torch.arange(len(every))
+    for at, label in enumerate(names):
+        sources[label] = -1
+        for seen, place in number.items():
+            more = (*seen[:at], min(seen[at] + 1, counted[label]), *seen[at + 1 :])
+            sources[label, number[more], int(more == seen)] = place
+    return Counts(len(every), sources)
+
+
+def best_by_count(paths: Lattice, counted: Mapping[int, int]) -> list[list[Way]]:
+    """Return for each record the best way of every combination of counts that it can have."""
+    num_records, num_tokens, num_labels = paths.size
+    every = counts(counted, num_labels)
+    state = paths.o.new_full((num_records, every.size, 1 + 2 * num_labels), NEVER)  # [n, C, G]
+    state[:, 0, 0] = 0.0
+    back = []
+    for t in range(num_tokens):
+        state, came = _step(paths, every, state, t)
+        back.append(came)
+    logs, ends = state.max(-1)
+    tags = _followed(ends, back)
+    tags = tags.masked_fill(~paths.live[:, None, :, 0], 0).tolist()
+    return [
+        [Way(runs_of(path, num_labels), log) for path, log in zip(*row, strict=True) if log > NEVER]
+        for row in zip(tags, logs.tolist(), strict=True)
+    ]
+
+
+def _step(paths: Lattice, every: Counts, state: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    """Return the state after one more token, and where each of its cells came from: [n, C, G].
+
+    Where is counted through combinations and tags: combination · G + tag.
+    """
+    num_labels, num_tags = paths.size[2], state.shape[-1]
+    inside, live = paths.inside[:, t, None], paths.live[:, t, None]
+    own = torch.arange(every.size)[:, None] * num_tags
+    top, best = state.max(-1)
+    opened, ongoing = state[..., 1 : 1 + num_labels], state[..., 1 + num_labels :]
+    o = torch.where(inside, state[..., :1], top[..., None]) + paths.o[:, t, None]
+    from_o = torch.where(inside, own, own + best[..., None])
+    begun, from_b = _begun(every, top, own[:, 0] + best)
+    b = torch.where(inside, NEVER, begun) + paths.b[:, t, None]
+    i = torch.maximum(opened, ongoing) + paths.i[:, t, None]
+    begin = own + torch.arange(1, 1 + num_labels)
+    from_i = torch.where(ongoing > opened, begin + num_labels, begin)
+    same = own + torch.arange(num_tags)
+    new = torch.where(live, torch.cat([o, b, i], -1), state)
+    return new, torch.where(live, torch.cat([from_o, from_b, from_i], -1), same)
+
+
+def _begun(every: Counts, top: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what leads best to a span that begins now, by combination and label: [n, C, L]."""
+    at = every.sources.clamp(min=0)
+    found = torch.where(every.sources < 0, NEVER, top[:, at])  # [n, L, C, 2]
+    value, which = found.max(-1)
+    came = best[:, at].gather(-1, which[..., None])[..., 0]
+    return value.transpose(1, 2), came.transpose(1, 2)
+
+
+def _followed(ends: Tensor, back: list[Tensor]) -> Tensor:
+    """Return the tags of the best path of each combination: [n, C, T]."""
+    num_tags = back[0].shape[-1]
+    cell = torch.arange(ends.shape[1]) * num_tags + ends
+    tags = []
+    for came in reversed(back):
+        tags.append(cell % num_tags)
+        cell = came.flatten(1).gather(1, cell)
+    return torch.stack(tags[::-1], -1)

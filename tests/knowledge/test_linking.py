@@ -1,0 +1,55 @@
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allrounder.knowledge import Base, Fact, Linked, Ragged, Snapshot
+
+BASE = Base(
+    Snapshot.of(
+        [
+            Fact("acme", "name", "Acme"),
+            Fact("acme2", "alias", "Acme", confidence=0.5),
+            Fact("beijing", "name", "北京"),
+        ]
+    )
+)
+
+
+def test_every_row_has_its_mentions_with_places_in_code_points():
+    linked = BASE.link(pa.array(["😀 Acme in 北京", None, "", "nothing", "Acme"]))
+    mentions, rows = linked.mentions.of(np.array([0, 3, 4]))
+    assert rows.tolist() == [0, 0, 2]
+    assert linked.spans[mentions].tolist() == [[2, 6], [10, 12], [0, 4]]
+
+
+def test_candidates_stand_in_the_order_of_their_priors():
+    linked = BASE.link(pa.array(["Acme"]))
+    entities, owners = linked.candidates.of(np.array([0]))
+    assert [BASE.snapshot.entities[i] for i in entities] == ["acme", "acme2"]
+    assert owners.tolist() == [0, 0]
+    assert linked.priors.sum() == 1
+
+
+def test_no_text_at_all_has_no_mention():
+    linked = BASE.link(pa.array([], pa.string()))
+    assert linked.spans.shape == (0, 2)
+    assert linked.entities().tolist() == []
+
+
+def test_columns_in_chunks_are_one_column():
+    whole = pa.array(["Acme", "x", "Acme 北京"])
+    chunked = pa.chunked_array([whole[:1], whole[1:]])
+    one, other = Linked.of(BASE.lexicon, whole), Linked.of(BASE.lexicon, chunked)
+    assert np.array_equal(one.spans, other.spans)
+    assert np.array_equal(one.mentions.starts, other.mentions.starts)
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6), st.data())
+def test_ragged_numbers_are_taken_as_lists_are(lists, data):
+    starts = np.concatenate([[0], np.cumsum([len(one) for one in lists], dtype=np.int64)])
+    ragged = Ragged(starts, np.array([n for one in lists for n in one], np.int64))
+    chosen = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=8)) if lists else []
+    values, owners = ragged.of(np.array(chosen, np.int64))
+    expected = [(n, place) for place, at in enumerate(chosen) for n in lists[at]]
+    assert list(zip(values.tolist(), owners.tolist(), strict=True)) == expected
