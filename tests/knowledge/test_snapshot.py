@@ -2,6 +2,8 @@ from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from allrounder.errors import RunError
 from allrounder.knowledge import Fact, Snapshot
@@ -163,3 +165,40 @@ def test_an_iri_is_short_where_it_ends_in_a_name():
     assert local_name("https://a.example/") == "a.example"
     assert local_name("urn:isbn:123") == "123"
     assert local_name("9/11") == "9/11"
+
+
+DAYS = st.sampled_from([None, date(2020, 1, 1), date(2021, 1, 1), date(2022, 1, 1)])
+STATED = st.builds(
+    Fact,
+    st.sampled_from("ab"),
+    st.sampled_from(["p", "q"]),
+    st.sampled_from("abx"),
+    st.booleans(),
+    DAYS,
+    DAYS,
+    st.just(""),
+    st.sampled_from([0.5, 1.0]),
+)
+
+
+def surest(facts):
+    """Return each statement once, as sure as the surest."""
+    found = {}
+    for fact in facts:
+        found[fact[:6]] = max(found.get(fact[:6], 0), fact.confidence)
+    return {Fact(*words, confidence=sure) for words, sure in found.items()}
+
+
+@given(st.lists(STATED, max_size=12), st.dates(date(2019, 6, 1), date(2022, 6, 1)))
+def test_any_facts_on_any_day_are_what_a_plain_set_holds(facts, day):
+    snapshot = Snapshot.of(facts)
+    valid = {
+        fact
+        for fact in surest(facts)
+        if (fact.valid_from or day) <= day and (fact.valid_to is None or day < fact.valid_to)
+    }
+    assert set(snapshot.facts()) == surest(facts)
+    assert set(snapshot.at(day).facts()) == valid
+    for predicate in ("p", "q"):
+        pairs = snapshot.at(day).pairs(predicate)
+        assert len(pairs.subjects) == sum(fact.predicate == predicate for fact in valid)
