@@ -27,8 +27,10 @@ BLOCK = 1 << 16
 BEGINNINGS = 18
 """Bits that tell the first two characters of an alias."""
 
-CERTAIN = (1.0,)
+LONGEST = 256
+"""Names with more characters are not looked for."""
 
+CERTAIN = (1.0,)
 
 Meaning = tuple[tuple[int, ...], tuple[float, ...]]
 """Entities, and the prior of each."""
@@ -109,10 +111,10 @@ class Lexicon:
         folding, hashing = Folding(), Hashing()
         parts = [_hashed(block, folding, hashing) for block in blocks]
         hashes, lengths, beginnings = (np.concatenate(part) for part in zip(*parts, strict=True))
-        long = lengths >= max(1, min_length)
+        kept = (lengths >= max(1, min_length)) & (lengths <= LONGEST)
         reach = np.ones(1 << BEGINNINGS, np.int32)
-        np.maximum.at(reach, beginnings[long], lengths[long])
-        return cls(_meanings(hashes[long], entities[long], weights[long]), reach)
+        np.maximum.at(reach, beginnings[kept], lengths[kept])
+        return cls(_meanings(hashes[kept], entities[kept], weights[kept]), reach)
 
     def __len__(self) -> int:
         """Return the number of different aliases."""
