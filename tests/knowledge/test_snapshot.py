@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from allrounder.errors import RunError
 from allrounder.knowledge import Fact, Snapshot
-from allrounder.knowledge.facts import local_name
 
 FACTS = [
     Fact("acme", "name", "Acme Corp", confidence=0.5),
@@ -62,6 +61,11 @@ def test_a_name_is_the_surest_one_and_else_the_id():
     assert names["acme"] == "Acme"
     assert names["bob"] == "bob"
     assert names["http://kb.example/term#Fever"] == "Fever"
+
+
+def test_nameless_are_those_of_which_something_else_is_known():
+    snapshot = Snapshot.of([*FACTS, Fact("_:a.ttl#1", "part", "head")])
+    assert [snapshot.entities[i] for i in snapshot.nameless()] == ["ada", "company"]
 
 
 def test_types_are_followed_upwards():
@@ -157,14 +161,6 @@ def test_a_fact_is_known_by_the_same_number_in_every_version():
     (id,) = other.facts_of(other.number("acme")).ids
     assert one.fact(id) == FACTS[4]
     assert other.fact(12345) is None
-
-
-def test_an_iri_is_short_where_it_ends_in_a_name():
-    assert local_name("http://purl.example/HP_0001250") == "HP_0001250"
-    assert local_name("https://a.example/x#Drug") == "Drug"
-    assert local_name("https://a.example/") == "a.example"
-    assert local_name("urn:isbn:123") == "123"
-    assert local_name("9/11") == "9/11"
 
 
 DAYS = st.sampled_from([None, date(2020, 1, 1), date(2021, 1, 1), date(2022, 1, 1)])

@@ -186,13 +186,6 @@ def rollback(store: Path) -> Rows:
         return _active(open_store.rollback())
 
 
-def add(store: Path, fact: Fact, *, stage: bool = False) -> Rows:
-    """State one fact by hand."""
-    with Store(store) as open_store:
-        change = open_store.add([fact], stage=stage)
-    return Rows([_changed(change)], change._asdict())
-
-
 def retract(
     store: Path,
     subject: str,
