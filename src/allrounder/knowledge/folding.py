@@ -7,7 +7,7 @@ places of all characters are kept.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -113,10 +113,11 @@ class Folding:
         odd[1:] |= (codes[1:] == BLANKS) & (codes[:-1] == BLANKS)
         lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
         begins = np.cumsum(lengths) - lengths
-        if not odd.any():
-            return Folded(codes, begins, {})
-        owners = np.unique(np.searchsorted(begins, np.flatnonzero(odd), "right") - 1)
-        return _spliced(codes, begins, {i: self._moved(texts[i]) for i in owners.tolist()})
+        moved = {}
+        for i in np.unique(np.searchsorted(begins, np.flatnonzero(odd), "right") - 1).tolist():
+            span = slice(begins[i], begins[i] + lengths[i])
+            moved[i] = self._moved(texts[i], codes[span], np.flatnonzero(odd[span]).tolist())
+        return _spliced(codes, begins, moved) if moved else Folded(codes, begins, {})
 
     def _one_by_one(self, raw: np.ndarray) -> np.ndarray:
         codes = self._table[raw]
@@ -129,16 +130,31 @@ class Folding:
             codes = self._table[raw]
         return codes
 
-    def _moved(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the code points of a text folded by pieces, and where each of them was."""
-        pieces = _PIECE.findall(text)
-        folds = [self._folds[piece] for piece in pieces]
-        begins = np.cumsum([0, *map(len, pieces)])
-        lengths = np.array([*map(len, folds), 1])
-        places = np.full(lengths.sum(), -1)
-        firsts = np.cumsum(lengths) - lengths
-        places[firsts[lengths > 0]] = begins[lengths > 0]
-        return code_points("".join(folds) + "\0"), places
+    def _moved(
+        self, text: str, codes: np.ndarray, odd: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the code points of a text of which some do not stay one, and where each was."""
+        parts, places, before = [], [], 0
+        for start, end in _clusters(text, odd):
+            fold = code_points(self._folds[text[start:end]])
+            parts += [codes[before:start], fold]
+            places += [np.arange(before, start), np.full(len(fold), -1)]
+            places[-1][:1] = start
+            before = end
+        places.append(np.arange(before, len(codes)))
+        return np.concatenate([*parts, codes[before:]]), np.concatenate(places)
+
+
+def _clusters(text: str, odd: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the stretches that fold together around characters that do not fold by themselves."""
+    behind = 0
+    for place in odd:
+        if place >= behind:
+            piece = _PIECE.match(text, max(place - 1, behind))
+            if piece.end() <= place:
+                piece = _PIECE.match(text, place)
+            behind = piece.end()
+            yield piece.span()
 
 
 class _Folds(dict):
