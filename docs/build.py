@@ -5,7 +5,9 @@ Run it after a kind or a flag has changed; a test fails when a page is stale.
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from allrounder import catalogue, cli
 
@@ -42,11 +44,19 @@ def command_page() -> str:
     """Return the page of every verb, as `--help` prints it."""
     os.environ["COLUMNS"] = "96"
     top = cli.parser()
-    verbs = next(a for a in top._actions if isinstance(a, argparse._SubParsersAction))
     lines = ["# Command line", "", "```text", top.format_help().strip(), "```", ""]
-    for name, verb in verbs.choices.items():
+    for name, verb in _verbs(top):
         lines += [f"## {name}", "", "```text", verb.format_help().strip(), "```", ""]
     return "\n".join(lines)
+
+
+def _verbs(parser: argparse.ArgumentParser, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every verb, and the verbs below it, with its whole name."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, verb in action.choices.items():
+                yield before + name, verb
+                yield from _verbs(verb, f"{before}{name} ")
 
 
 PAGES = {"kinds.md": kinds_page, "command-line.md": command_page}

@@ -52,6 +52,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         "import allrounder.plan, allrounder.catalogue",
         "import allrounder.records, allrounder.runs",
         "from allrounder import cli; cli.main(['kinds'])",
+        "import allrounder.knowledge.desk",
         "from allrounder import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass",
         "from allrounder import cli\ntry: cli.main(['train', '--help'])\nexcept SystemExit: pass",
     ],

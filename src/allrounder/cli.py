@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
     from allrounder import catalogue, prediction, progress
+    from allrounder.knowledge import desk
 else:
+    desk = lazy("allrounder.knowledge.desk")
     prediction = lazy("allrounder.prediction")
     catalogue, progress = lazy("allrounder.catalogue"), lazy("allrounder.progress")
 
@@ -33,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(str(error), arguments)
     except KeyboardInterrupt:
         verb = "tune" if arguments.verb is tune else "train"
-        sys.stderr.write(f"\nStopped. It goes on with: allrounder {verb} --resume\n")
+        goes_on = f" It goes on with: allrounder {verb} --resume"
+        sys.stderr.write(f"\nStopped.{goes_on if hasattr(arguments, 'project') else ''}\n")
         return EXIT_STOPPED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as `head` does
@@ -71,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     _evaluate(verbs)
     _predict(verbs)
     _tune(verbs)
+    _knowledge(verbs)
     _rules(verbs)
     _kinds(verbs)
     return top
@@ -147,6 +152,16 @@ def _predict(verbs: Any) -> None:
         "--among", metavar="FILE",
         help="records that a match task chooses from; default: those of the run",
     )  # fmt: skip
+    verb.add_argument(
+        "--as-of", metavar="DAY", help="with the facts that hold on this day; default: today"
+    )
+    verb.add_argument(
+        "--explain", action="store_true",
+        help="say what each answer would be without each fact that was told",
+    )  # fmt: skip
+    verb.add_argument(
+        "--replay", metavar="FILE", help="explain again what such lines say, with the same facts"
+    )
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels or matches")
     _reading(verb)
@@ -193,6 +208,79 @@ def _rules(verbs: Any) -> None:
 def _kinds(verbs: Any) -> None:
     verb = _verb(verbs, "kinds", kinds, "List every kind and its settings.")
     verb.add_argument("family", nargs="?", help="only this family, such as tasks")
+
+
+def _knowledge(verbs: Any) -> None:
+    text = "Keep what is known: facts with sources, dates and versions."
+    verbs = verbs.add_parser("knowledge", help=text.split(":")[0].lower(), description=text)
+    verbs = verbs.add_subparsers(metavar="VERB", required=True)
+    _knowledge_import(verbs)
+    _knowledge_query(verbs)
+    _knowledge_retract(verbs)
+    verb = _store(verbs, "stats", stats, "Count what is known, and name what is odd about it.")
+    _version(verb)
+    verb = _store(verbs, "diff", diff, "List the facts that changed between two versions.")
+    verb.add_argument("old", type=int, help="version")
+    verb.add_argument("new", type=int, nargs="?", help="version; default: the active one")
+    verb = _store(verbs, "export", export, "Write what is known into a file.")
+    verb.add_argument("file", type=Path, help="a .csv, .tsv or .jsonl file")
+    verb.add_argument("--format", help="format of the file, where its suffix does not tell")
+    _version(verb)
+    _store(verbs, "versions", versions, "List all versions; the one that answers has a star.")
+    verb = _store(verbs, "activate", activate, "Let a version answer from now on.")
+    verb.add_argument("version", type=int, help="version")
+    _store(verbs, "rollback", rollback, "Let the version answer that did before.")
+
+
+def _store(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    verb = _verb(verbs, name, run, text)
+    verb.add_argument("store", type=Path, help="file of the store")
+    return verb
+
+
+def _version(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--version", type=int, metavar="N", help="default: the active one")
+
+
+def _stage(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--stage", action="store_true", help="make the version without letting it answer yet"
+    )
+
+
+def _knowledge_import(verbs: Any) -> None:
+    verb = _store(
+        verbs, "import", import_files,
+        "Read files of facts. What a file said before and no longer says is retracted.",
+    )  # fmt: skip
+    verb.add_argument("files", type=Path, nargs="+", help="triples, entities or RDF")
+    verb.add_argument("--format", help="format of the files, where their suffix does not tell")
+    verb.add_argument("--source", help="who says so; default: the name of the file")
+    verb.add_argument(
+        "--map", action="append", default=[], metavar="PREDICATE=NAME",
+        help="what a predicate of the files is called here, such as 类别=type",
+    )  # fmt: skip
+    verb.add_argument("--language", help="names in other languages are aliases, in RDF")
+    verb.add_argument("--encoding", default="utf-8", help="encoding of the text; default: utf-8")
+    _stage(verb)
+
+
+def _knowledge_query(verbs: Any) -> None:
+    verb = _store(verbs, "query", query, "List all facts of an entity.")
+    verb.add_argument("words", help="its id, name or alias")
+    verb.add_argument(
+        "--on", type=date.fromisoformat, metavar="DATE", help="only what is valid on that day"
+    )
+    _version(verb)
+
+
+def _knowledge_retract(verbs: Any) -> None:
+    verb = _store(verbs, "retract", retract, "Take back what is said of an entity.")
+    verb.add_argument("subject", help="its id")
+    verb.add_argument("predicate", nargs="?", help="only facts with this predicate")
+    verb.add_argument("object", nargs="?", help="only facts with this object")
+    verb.add_argument("--source", help="only what this source says; default: what anyone says")
+    _stage(verb)
 
 
 def _load(arguments: argparse.Namespace, tell: Any) -> "allrounder.Project":
@@ -256,15 +344,21 @@ def predict(arguments: argparse.Namespace) -> None:
     renamed = _renamed(arguments)
     if arguments.text and arguments.data:
         raise ProjectError("Give either texts or --data, not both.")
+    if arguments.explain and not arguments.text:
+        raise ProjectError("--explain is for texts on the command line: give one, or use Python.")
     if arguments.input and not arguments.text:
         raise ProjectError("--input says which field texts fill, and there are none: use --map.")
     with progress.shown(arguments.quiet) as tell:
         project = _load(arguments, tell)
+        if arguments.replay:
+            _write_replayed(project, arguments.replay)
+            return
         if arguments.text:
             _write_answers(project, arguments)
             return
         source = arguments.data or sys.stdin.buffer
         options = {"format": arguments.format, "map": renamed, "among": arguments.among}
+        options["as_of"] = arguments.as_of
         if arguments.out:
             count = project.predict_file(
                 source, arguments.out, **options,
@@ -280,8 +374,28 @@ def predict(arguments: argparse.Namespace) -> None:
 def _write_answers(project: Any, arguments: argparse.Namespace) -> None:
     field = _field(list(project.plan.fields), arguments.input)
     records = [{field: text} for text in arguments.text]
-    for answer in project.predict(records, among=arguments.among):
+    if arguments.explain:
+        for record in records:
+            _write_line(project.explain(record, as_of=arguments.as_of))
+        return
+    for answer in project.predict(records, among=arguments.among, as_of=arguments.as_of):
         _write_line(prediction.topped(answer, arguments.top))
+
+
+def _write_replayed(project: Any, path: str) -> None:
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            told = json.loads(line)
+        except ValueError as error:
+            raise ProjectError(f"{path}, line {number} is not JSON: {error}.") from None
+        _write_line(project.replay(told))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"--replay {path} cannot be read: {error}.") from None
 
 
 def _field(fields: list[str], wanted: str | None) -> str:
@@ -333,6 +447,73 @@ def tune(arguments: argparse.Namespace) -> None:
             f"\nReport: {_short(report.folder / 'report.html')}\n"
             f"Judge the best on test records: allrounder train {best}\n"
         )
+
+
+def import_files(arguments: argparse.Namespace) -> None:
+    """Print what importing files changed, and what is known then."""
+    found = desk.import_files(
+        arguments.store,
+        arguments.files,
+        stage=arguments.stage,
+        source=arguments.source,
+        format=arguments.format,
+        predicates=_renamed(arguments),
+        encoding=arguments.encoding,
+        language=arguments.language,
+    )
+    _print(found, arguments)
+
+
+def stats(arguments: argparse.Namespace) -> None:
+    """Print what is known in numbers."""
+    _print(desk.stats(arguments.store, version=arguments.version), arguments)
+
+
+def query(arguments: argparse.Namespace) -> None:
+    """Print all facts of an entity."""
+    found = desk.query(arguments.store, arguments.words, version=arguments.version, on=arguments.on)
+    _print(found, arguments)
+
+
+def diff(arguments: argparse.Namespace) -> None:
+    """Print the facts that changed between two versions."""
+    _print(desk.diff(arguments.store, arguments.old, arguments.new), arguments)
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write what is known into a file."""
+    found = desk.export(
+        arguments.store, arguments.file, format=arguments.format, version=arguments.version
+    )
+    _print(found, arguments)
+
+
+def versions(arguments: argparse.Namespace) -> None:
+    """Print all versions."""
+    _print(desk.versions(arguments.store), arguments)
+
+
+def activate(arguments: argparse.Namespace) -> None:
+    """Let a version answer."""
+    _print(desk.activate(arguments.store, arguments.version), arguments)
+
+
+def rollback(arguments: argparse.Namespace) -> None:
+    """Let the version answer that did before."""
+    _print(desk.rollback(arguments.store), arguments)
+
+
+def retract(arguments: argparse.Namespace) -> None:
+    """Take back what is said of an entity."""
+    found = desk.retract(
+        arguments.store,
+        arguments.subject,
+        arguments.predicate,
+        arguments.object,
+        source=arguments.source,
+        stage=arguments.stage,
+    )
+    _print(found, arguments)
 
 
 def rules(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from allrounder.errors import DataError
@@ -29,6 +30,7 @@ Tell = Callable[[str, float, float, str], None]
 def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     """Return the training that a plan describes, its models found on disk."""
     inputs, base = plan.located(), plan.base()
+    base = base and base.at(date.today())
     injections = plan.knowledge.injection if plan.knowledge else []
     return Job(
         inputs=inputs,

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from allrounder.errors import DataError, Error, RunError, did_you_mean, listed
-from allrounder.loading import load_model
+from allrounder.loading import Informed, load_model
 from allrounder.model import (
     Answerer,
     Gallery,
@@ -54,6 +55,7 @@ class Predictor:
         self.plan = plan
         passes = load_model(plan, run)
         self.model = passes[0][0]
+        self.informed = Informed(plan, run, self.model.knowing)
         galleries = load_galleries(run.path, plan.tasks)
         decoder = decoder_in(run.path, self.model, plan.fields)
         self.answerer = Answerer(passes, run.json("calibration.json"), galleries, decoder)
@@ -64,6 +66,7 @@ class Predictor:
         wrong: Collection[int] = (),
         *,
         among: Galleries | None = None,
+        as_of: date | None = None,
     ) -> list[dict[str, Any]]:
         """Return one answer per row and task, none for rows that are `wrong`.
 
@@ -71,36 +74,45 @@ class Predictor:
             values: a column per field, as its input reads it; at least one.
             wrong: places of rows that cannot be answered.
             among: what match tasks search; by default the values of the run's own records.
+            as_of: answer with the facts that hold on this day; by default today.
         """
         length = len(next(iter(values.values())))
         asked = np.setdiff1d(np.arange(length), list(wrong))
         found: list[dict[str, Any]] = [{} for _ in range(length)]
         if not len(asked):
             return found
-        answers = self.answerer.answers(self._prepared(values), asked, among=among)
+        prepared = self.prepared(values, as_of=as_of)
+        answers = self.answerer.answers(prepared, asked, among=among)
         for row, answer in zip(asked, answers, strict=True):
             found[row] = answer
         return found
 
-    def _prepared(self, values: Mapping[str, pa.Array]) -> Prepared:
+    def prepared(self, values: Mapping[str, pa.Array], *, as_of: date | None = None) -> Prepared:
+        """Return rows as the model reads them; fields that no column fills are missing."""
         length = len(next(iter(values.values())))
         columns = {
             name: values[name] if name in values else pa.nulls(length, field.type)
             for name, field in self.plan.fields.items()
         }
-        return Prepared.of(self.model, columns)
+        return Prepared.of(self.model, columns, knowing=self.informed.on(as_of))
 
     def rows(
-        self, rows: Sequence[Mapping[str, Any]], *, among: Among = None
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        among: Among = None,
+        as_of: date | None = None,
     ) -> list[dict[str, Any]]:
         """Return one answer per row and task; a row names its fields, as a source would.
 
-        Files may lie anywhere, and may be handed in as bytes too. `among` is as in `choice`.
+        Files may lie anywhere, and may be handed in as bytes too. `among` is as in `choice`, and
+        `as_of` as in `answers`.
         """
         choice = self.choice(among)
-        return self.answers(self._handed(rows), among=choice) if rows else []
+        return self.answers(self.handed(rows), among=choice, as_of=as_of) if rows else []
 
-    def _handed(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
+    def handed(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
+        """Return a column per field of rows that name their fields."""
         values = {
             name: handed(name, field, [row.get(name) for row in rows])
             for name, field in self.plan.fields.items()
@@ -128,7 +140,7 @@ class Predictor:
         if not among:
             raise DataError("`among` holds no record: there is nothing to choose from.")
         names = [str(row.get("id", place)) for place, row in enumerate(among)]
-        return self._galleries(self._handed(among), names, np.arange(len(among)))
+        return self._galleries(self.handed(among), names, np.arange(len(among)))
 
     def _choice_in(self, source: Path) -> Galleries:
         parts = list(stream(source, fields=self.plan.fields))
@@ -158,7 +170,7 @@ class Predictor:
             name: _legible([values[field] for field in encoder.fields or [name]], rows)
             for name, encoder in self.plan.inputs.items()
         }
-        prepared = self._prepared(values)
+        prepared = self.prepared(values)
         chosen = [names[row] for row in rows]
         return galleries_of(self.answerer.passes, prepared, rows, chosen, shown)
 
@@ -180,6 +192,7 @@ class Predictor:
         format: str | None = None,
         map: Mapping[str, str] | None = None,
         among: Among = None,
+        as_of: date | None = None,
         batch: int = 4096,
     ) -> Iterator[tuple[pa.RecordBatch, list[dict[str, Any]]]]:
         """Yield the rows of a file in order, part by part, each part with its answers.
@@ -191,7 +204,7 @@ class Predictor:
         texts = all(isinstance(field, TextField) for field in fields.values())
         for part in stream(source, fields=fields, format=format, map=map, batch=batch):
             rows = part.batch if texts else _with_errors(part)
-            yield rows, self.answers(part.values, part.wrong, among=choice)
+            yield rows, self.answers(part.values, part.wrong, among=choice, as_of=as_of)
 
     def columns(self) -> Columns:
         """Return the columns that answers fill in a table, and their types.
@@ -219,6 +232,7 @@ class Predictor:
         format: str | None = None,
         map: Mapping[str, str] | None = None,
         among: Among = None,
+        as_of: date | None = None,
         progress: Progress | None = None,
     ) -> int:
         """Answer every row of a file into another one, in order; return how many.
@@ -228,7 +242,8 @@ class Predictor:
         """
         done = 0
         with _writing(target, self.columns()) as write:
-            for part, answers in self.stream(source, format=format, map=map, among=among):
+            options = {"format": format, "map": map, "among": among, "as_of": as_of}
+            for part, answers in self.stream(source, **options):
                 write(part, answers)
                 done += len(answers)
                 if progress:

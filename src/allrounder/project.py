@@ -11,6 +11,7 @@ from allrounder.checking import CheckReport, check, in_numbers, load_records, ru
 from allrounder.errors import Error, RunError
 from allrounder.evaluation import Report
 from allrounder.kinds import build
+from allrounder.knowledge import as_day
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
 from allrounder.records import Source
@@ -18,15 +19,16 @@ from allrounder.rules.analysis import Findings, findings
 from allrounder.rules.trying import Trials, tried
 from allrounder.runs import Run, latest
 from allrounder.training import Twins
-from allrounder.types import Among
+from allrounder.types import Among, Day
 
 if TYPE_CHECKING:
-    from allrounder import judging, prediction
+    from allrounder import explaining, judging, prediction
     from allrounder.training import fit as fitting
     from allrounder.tuning import search as searching
     from allrounder.tuning.report import SearchReport
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
+    explaining = lazy("allrounder.explaining")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
@@ -204,13 +206,15 @@ class Project:
         return prediction.Predictor(self._trained(), self.run)
 
     @overload
-    def predict(self, records: Mapping[str, Any], *, among: Among = None) -> dict[str, Any]: ...
+    def predict(
+        self, records: Mapping[str, Any], *, among: Among = None, as_of: Day = None
+    ) -> dict[str, Any]: ...
     @overload
     def predict(
-        self, records: Sequence[Mapping[str, Any]], *, among: Among = None
+        self, records: Sequence[Mapping[str, Any]], *, among: Among = None, as_of: Day = None
     ) -> list[dict[str, Any]]: ...
 
-    def predict(self, records: Any, *, among: Among = None) -> Any:
+    def predict(self, records: Any, *, among: Among = None, as_of: Day = None) -> Any:
         """Answer every task for one record, or for each of several.
 
         Args:
@@ -218,10 +222,26 @@ class Project:
                 file its path, a data URI or its bytes.
             among: records that match tasks choose from, or a file of them; by default the values
                 of the run's own records.
+            as_of: answer with the facts that hold on this day, such as `2025-01-31`; by default
+                today.
         """
+        options = {"among": among, "as_of": as_day(as_of)}
         if isinstance(records, Mapping):
-            return self.predictor.rows([records], among=among)[0]
-        return self.predictor.rows(list(records), among=among)
+            return self.predictor.rows([records], **options)[0]
+        return self.predictor.rows(list(records), **options)
+
+    def explain(self, record: Mapping[str, Any], *, as_of: Day = None) -> dict[str, Any]:
+        """Return the answers to a record, and the reasons: what they would be without each fact.
+
+        Args:
+            record: `{field: value}`.
+            as_of: as in `predict`.
+        """
+        return explaining.explained(self.predictor, record, as_of=as_day(as_of))
+
+    def replay(self, explanation: Mapping[str, Any]) -> dict[str, Any]:
+        """Explain a record again with the facts that a stored explanation was made with."""
+        return explaining.replayed(self.predictor, explanation)
 
     def predict_file(
         self,
@@ -231,6 +251,7 @@ class Project:
         format: str | None = None,
         map: Mapping[str, str] | None = None,
         among: Among = None,
+        as_of: Day = None,
         progress: Callable[[int], None] | None = None,
     ) -> int:
         """Answer every row of a file into another, in order and in little memory; return how many.
@@ -241,15 +262,16 @@ class Project:
             format: of the source, where its suffix does not tell.
             map: columns of the source to fields.
             among: what match tasks choose from, as in `predict`.
+            as_of: as in `predict`.
             progress: called with the number of rows answered.
         """
         source = Path(source) if isinstance(source, str | Path) else source
-        options = {"format": format, "map": map, "among": among}
+        options = {"format": format, "map": map, "among": among, "as_of": as_day(as_of)}
         return self.predictor.file(source, Path(target), progress=progress, **options)
 
     def predict_stream(
-        self, source: str | Path | IO[bytes], **options: Any
+        self, source: str | Path | IO[bytes], *, as_of: Day = None, **options: Any
     ) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
         """Yield the rows of a file in order, part by part, each part with its answers."""
         source = Path(source) if isinstance(source, str | Path) else source
-        return self.predictor.stream(source, **options)
+        return self.predictor.stream(source, as_of=as_day(as_of), **options)

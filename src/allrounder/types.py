@@ -1,6 +1,7 @@
 """Shared names for shapes of data. No logic here."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +18,9 @@ class Span(NamedTuple):
 
 Among = Sequence[Mapping[str, Any]] | str | Path | None
 """What match tasks choose from: records, or a file of them; None: the values of the run."""
+
+Day = date | str | None
+"""A day, or how it is written: 2025-01-31; None: today."""
 
 Speaks = Literal["label", "labels", "rank", "number", "spans"]
 """How a task answers: one label, any number of them, one in an order, a number, or spans."""

@@ -7,7 +7,8 @@ import json
 import pytest
 import yaml
 
-from allrounder import Project
+from allrounder import DataError, Project, RunError
+from allrounder.knowledge import Fact, Store
 
 FIRST, LAST = "ac ze go oro lin ben ta".split(), "me ta rex wi ode rau fin os un".split()
 NAMES = [(one + other).capitalize() for one, other in itertools.product(FIRST, LAST)]
@@ -120,3 +121,94 @@ def test_facts_that_cannot_be_read_stop_the_training_in_one_sentence(tmp_path, s
     assert code == 2
     assert words in err and len(err.strip().splitlines()) == 1
     assert not list((file.parent / "runs").glob("*/model.safetensors"))
+
+
+def test_facts_hold_on_their_days(news, edited):
+    path = news.with_name("firms.tsv")
+    rows = [f"{name}\tsector\t{sector(name)}\t\t\n" for name in NAMES]
+    rows += ["Nuvo\tsector\tenergy\t\t2025-06-01\n", "Nuvo\tsector\tbanking\t2025-06-01\t\n"]
+    path.write_text("subject\tpredicate\tobject\tvalid_from\tvalid_to\n" + "".join(rows), "utf-8")
+    project = Project.load(news)
+    ask = {"text": "why Nuvo won"}
+    assert project.predict(ask, as_of="2025-05-31")["topic"]["label"] == "energy"
+    assert project.predict(ask, as_of="2025-06-01")["topic"]["label"] == "banking"
+    assert project.predict(ask)["topic"]["label"] == "banking"
+    edited({})
+    assert project.predict(ask)["topic"]["label"] == "energy"
+
+
+def test_a_day_that_is_none_is_refused(news, say):
+    code, _, err = say("predict", news, "why Nuvo won", "--as-of", "tomorrow", "--quiet")
+    assert code == 2
+    assert "as of 'tomorrow': expected a day such as 2025-01-31." in err
+
+
+def test_reasons_say_what_the_answer_would_be_without_a_fact(news, say):
+    code, out, err = say("predict", news, "why Nuvo won", "--explain", "--quiet")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["answers"]["topic"]["label"] == "energy"
+    assert [m["text"] for m in told["mentions"]] == ["Nuvo"]
+    mention, fact = told["reasons"]
+    assert "fact" not in mention
+    assert fact["fact"] == "sector: energy" and fact["entity"] == "Nuvo"
+    assert fact["effects"]["topic"]["effect"] > 0.2
+
+
+def test_the_effect_of_a_fact_is_what_retracting_it_does(news, edited):
+    project, ask = Project.load(news), {"text": "why Nuvo won"}
+    told = project.explain(ask)
+    text = facts().replace("Nuvo\tsector\tenergy\n", "Nuvo\tname\tNuvo\n")
+    news.with_name("firms.tsv").write_text(text, encoding="utf-8")
+    without = Project.load(news).predict(ask)["topic"]
+    usual = told["answers"]["topic"]
+    lost = usual["probabilities"]["energy"] - without["probabilities"]["energy"]
+    assert told["reasons"][1]["effects"]["topic"]["effect"] == pytest.approx(lost, abs=1e-5)
+
+
+def test_a_stored_explanation_replays_to_the_same_answer_after_the_facts_have_changed(
+    news, edited, say, tmp_path
+):
+    told = Project.load(news).explain({"text": "why Nuvo won"})
+    (tmp_path / "told.jsonl").write_text(json.dumps(told) + "\n", encoding="utf-8")
+    edited({"Nuvo": "health"})
+    code, out, err = say("predict", news, "--replay", tmp_path / "told.jsonl", "--quiet")
+    assert code == 0, err
+    assert json.loads(out) == told
+    assert Project.load(news).predict({"text": "why Nuvo won"})["topic"]["label"] == "health"
+
+
+def test_facts_that_are_gone_cannot_be_replayed(news, edited):
+    edited({"Nuvo": "health"})
+    told = Project.load(news).explain({"text": "why Nuvo won"})
+    edited({"Nuvo": "banking"})
+    with pytest.raises(RunError, match=r"The facts of the explanation \(version 1, .{8}\) are nei"):
+        Project.load(news).replay(told)
+
+
+@pytest.mark.parametrize("told", [{}, {"record": {}}, [], {"record": {}, "versions": {"run": 1}}])
+def test_what_is_no_explanation_cannot_be_replayed(news, told):
+    with pytest.raises(DataError, match="This is no explanation as"):
+        Project.load(news).replay(told)
+
+
+def test_a_store_answers_from_its_active_version_and_replays_old_ones(tmp_path):
+    file = write(tmp_path / "stored", knowledge={"facts": "firms.db", "injection": "facts"})
+    store = Store(file.with_name("firms.db"))
+    table = [Fact(*line.split("\t")) for line in facts().splitlines()]
+    store.replace(table, source="firms.tsv")
+    project = Project.load(file)
+    project.train()
+    ask = {"text": "who leads Nuvo"}
+    told = project.explain(ask)
+    assert told["answers"]["topic"]["label"] == "energy"
+    for number, what in enumerate(["banking", "health"], start=2):
+        changed = [f for f in table if f.subject != "Nuvo"] + [Fact("Nuvo", "sector", what)]
+        store.replace(changed, source="firms.tsv")
+        assert project.predict(ask)["topic"]["label"] == what
+        assert project.explain(ask)["versions"]["facts"]["version"] == number
+    middle = project.explain(ask)
+    store.activate(1)
+    assert project.predict(ask)["topic"]["label"] == "energy"
+    assert project.replay(middle) == middle
+    store.close()

@@ -1,5 +1,6 @@
 """The injection protocol."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Injection(Kind, ABC):
         of: the input whose texts are searched for mentions; by default every text.
         dropout: how often, in training, a mention is passed over, so that the model learns to do
             without.
+        rate: its learning rate in `training.head_lr`: what starts closed has a long way to go.
     """
 
     learned: ClassVar[tuple[str, ...]] = ()
@@ -48,12 +50,17 @@ class Injection(Kind, ABC):
 
     of: str | None = None
     dropout: float = 0.3
+    rate: float = 3.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise ProjectError(
                 f"`knowledge.injection.dropout` is {self.dropout}. Expected 0 or more, and less "
                 "than 1."
+            )
+        if not 0 < self.rate < math.inf:
+            raise ProjectError(
+                f"`knowledge.injection.rate` is {self.rate}. Expected a number above 0."
             )
 
     def learn(self, base: Base, linked: Sequence[Linked]) -> Self:

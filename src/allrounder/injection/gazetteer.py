@@ -54,7 +54,8 @@ class Gazetteer(Injection):
         places = np.array([known.get(name, -1) for name in base.types.names], np.int64)
         found = places[base.types.numbers] if len(places) else np.zeros(0, np.int64)
         starts = np.concatenate([[0], np.cumsum(found >= 0)])[base.types.offsets]
-        return Items(Ragged(starts, found[found >= 0]), names=list(self.types or []))
+        names = [f"type: {name}" for name in self.types or []]
+        return Items(Ragged(starts, found[found >= 0]), names=names)
 
     def module(self, width: int) -> "modules.Injecting":
         """Build the gates."""

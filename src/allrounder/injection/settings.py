@@ -11,7 +11,7 @@ from allrounder.injection.base import Injection
 from allrounder.injection.facts import Facts
 from allrounder.injection.gazetteer import Gazetteer
 from allrounder.kinds import CLOSED, Kinds, build
-from allrounder.knowledge import Base, Snapshot
+from allrounder.knowledge import Base, Snapshot, Store, is_store
 from allrounder.knowledge.formats import read
 from allrounder.knowledge.keeping import kept_snapshot
 
@@ -23,9 +23,10 @@ class FactSource:
     """Where facts come from.
 
     Args:
-        path: a file of facts, relative to the project file.
+        path: a file of facts, or a store of them, relative to the project file.
         format: of the file, where its suffix does not tell.
         predicates: what predicates of the file are called here, as in `{类别: type}`.
+        version: of a store; by default the active one.
         min_length: names with fewer characters are no mentions.
     """
 
@@ -34,6 +35,7 @@ class FactSource:
     path: str
     format: str | None = None
     predicates: dict[str, str] = field(default_factory=dict)
+    version: int | None = None
     min_length: int = 1
 
     def __post_init__(self) -> None:
@@ -45,12 +47,26 @@ class FactSource:
         path = folder / self.path
         return path if path.exists() else None
 
+    def is_store(self, folder: Path) -> bool:
+        """Return whether the facts have versions."""
+        return is_store(folder / self.path)
+
+    def mark(self, folder: Path) -> Any:
+        """Return what changes whenever the facts may have; None where the file is gone."""
+        path = self.find(folder)
+        if path is None:
+            return None
+        if not is_store(path):
+            return path.stat().st_mtime_ns, path.stat().st_size
+        with Store(path, read_only=True) as store:
+            return store.identity, store.active
+
     def open(self, folder: Path, cache: Path) -> Base:
         """Return the knowledge base as the file says it now.
 
         Args:
             folder: that of the project file.
-            cache: where its flat arrays are kept until the file changes.
+            cache: where the flat arrays of a file are kept until it changes.
         """
         path = self.find(folder)
         if path is None:
@@ -58,9 +74,20 @@ class FactSource:
                 f"`knowledge.facts.path`: there is no file {self.path!r} in {folder}. Correct the "
                 "path, or remove `knowledge`."
             )
+        if is_store(path):
+            with Store(path, read_only=True) as store:
+                return self.over(store.snapshot(self.version))
+        self._check_plain(path)
         told = repr((self.format, self.predicates))
         snapshot = kept_snapshot(path, cache, told, lambda: self._read(path))
         return self.over(snapshot)
+
+    def _check_plain(self, path: Path) -> None:
+        if self.version is not None:
+            raise ProjectError(
+                f"`knowledge.facts.version` is {self.version}, but {path} is no store and has no "
+                "versions. Import it into one (allrounder knowledge import), or remove the key."
+            )
 
     def over(self, snapshot: Snapshot) -> Base:
         """Return a knowledge base over a snapshot."""

@@ -1,11 +1,12 @@
 """What is known: facts, where they come from, and where entities are named in a text."""
 
 from allrounder.knowledge.base import Base
+from allrounder.knowledge.days import as_day
 from allrounder.knowledge.facts import ALIAS, DESCRIPTION, IS_A, NAME, TYPE, Fact
 from allrounder.knowledge.lexicon import Lexicon, Mention
 from allrounder.knowledge.linking import Linked, Ragged
 from allrounder.knowledge.snapshot import Snapshot
-from allrounder.knowledge.store import Store
+from allrounder.knowledge.store import Store, is_store
 
 __all__ = [
     "ALIAS",
@@ -21,4 +22,6 @@ __all__ = [
     "Ragged",
     "Snapshot",
     "Store",
+    "as_day",
+    "is_store",
 ]

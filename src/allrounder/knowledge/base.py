@@ -1,6 +1,7 @@
 """A knowledge base, ready to be asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
 import pyarrow as pa
@@ -20,10 +21,18 @@ class Base:
     Args:
         snapshot: the facts.
         min_length: aliases with fewer characters name nothing.
+        whole: the facts of all days, where `snapshot` has only those of one.
     """
 
     snapshot: Snapshot
     min_length: int = 1
+    whole: Snapshot | None = None
+
+    def at(self, day: date) -> "Base":
+        """Return only what holds on a day."""
+        whole = self.whole or self.snapshot
+        snapshot = whole.at(day)
+        return self if snapshot is self.snapshot else replace(self, snapshot=snapshot, whole=whole)
 
     @cached_property
     def lexicon(self) -> Lexicon:

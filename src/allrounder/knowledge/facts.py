@@ -96,12 +96,6 @@ def as_table(facts: Iterable[Fact]) -> pa.Table:
     return pa.table(arrays, schema=SCHEMA)
 
 
-def as_facts(table: pa.Table) -> list[Fact]:
-    """Return facts in columns as facts."""
-    columns = [table[name].to_pylist() for name in SCHEMA.names]
-    return [Fact(*row) for row in zip(*columns, strict=True)]
-
-
 def identities(table: pa.Table) -> np.ndarray:
     """Return 64 bits per fact that tell what it says, whoever says it and however surely.
 

@@ -42,7 +42,7 @@ class Hashing:
             self._powers = _powers(2 * len(codes))
         powers, inverses = self._powers
         sums = np.zeros(len(codes) + 1, np.uint64)
-        np.cumsum(codes * powers[: len(codes)], out=sums[1:])
+        (codes * powers[: len(codes)]).cumsum(out=sums[1:])
         return stirred((sums[ends] - sums[starts]) * inverses[starts])
 
 

@@ -120,7 +120,7 @@ class Lexicon:
 
     def find(self, text: str) -> list[Mention]:
         """Return the mentions in a text, in order and without overlaps."""
-        return self.find_all([text])[0]
+        return self._found([text])[0]
 
     def find_all(self, texts: Sequence[str]) -> list[list[Mention]]:
         """Return the mentions in each text; many at a time are quicker than one by one."""
@@ -151,7 +151,7 @@ class Lexicon:
         """Return start, end and number of the longest alias at every place that has one."""
         starts, ends = _stretches(folded.codes, *_borders(folded), self._reach)
         aliases = self._looked_up(self._hashing(folded.codes, starts, ends))
-        hits = np.flatnonzero(aliases >= 0)
+        hits = (aliases >= 0).nonzero()[0]
         last = np.ones(len(hits), bool)
         last[:-1] = starts[hits[1:]] != starts[hits[:-1]]
         hits = hits[last]
@@ -162,7 +162,7 @@ class Lexicon:
         known, found = self._meanings.hashes, np.full(len(hashes), -1)
         top = (hashes >> self._shift).astype(np.int64)
         places, ends = self._bounds[top], self._bounds[top + 1]
-        active = np.flatnonzero(places < ends)
+        active = (places < ends).nonzero()[0]
         while len(active):
             here = places[active]
             same = known[here] == hashes[active]
@@ -198,14 +198,14 @@ def _stretches(
     codes: np.ndarray, may_start: np.ndarray, may_end: np.ndarray, reach: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return start and end of all that can be an alias, by start and then by end."""
-    starts, ends = np.flatnonzero(may_start), np.flatnonzero(may_end) + 1
+    starts, ends = may_start.nonzero()[0], may_end.nonzero()[0] + 1
     before = np.zeros(len(codes) + 1, np.int64)
-    np.cumsum(may_end, out=before[1:])
+    may_end.cumsum(out=before[1:])
     farthest = np.minimum(starts + reach[_beginnings(codes, starts)], len(codes))
     first = before[starts]
     counts = before[farthest] - first
-    shift = np.repeat(first - (np.cumsum(counts) - counts), counts)
-    return np.repeat(starts, counts), ends[np.arange(len(shift)) + shift]
+    shift = (first - (counts.cumsum() - counts)).repeat(counts)
+    return starts.repeat(counts), ends[np.arange(len(shift)) + shift]
 
 
 def _beginnings(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -187,6 +187,16 @@ class Snapshot:
         known[self.pairs(NAME).subjects] = False
         return np.flatnonzero(known)
 
+    def unknown(self) -> np.ndarray:
+        """Return the entities that only occur as objects."""
+        return np.flatnonzero(np.diff(self._offsets) == 0)
+
+    @property
+    def num_dated(self) -> int:
+        """How many facts have a day from or to which they hold."""
+        dated = self._arrays["valid_from"] != EARLIEST
+        return int(np.sum(dated | (self._arrays["valid_to"] != LATEST)))
+
     def types(self) -> Types:
         """Return the types of every entity, and all that these are a kind of."""
         subjects, objects, is_entity, _ = self.pairs(TYPE)

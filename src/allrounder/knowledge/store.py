@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import repeat
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from allrounder.errors import DataError, RunError
 from allrounder.knowledge.database import INDEX, connect, spoken, transaction
-from allrounder.knowledge.facts import SCHEMA, Fact, as_facts, as_table, identities
+from allrounder.knowledge.facts import SCHEMA, Fact, as_table, identities
 from allrounder.knowledge.snapshot import Snapshot
 
 CACHED = 4
@@ -32,11 +32,22 @@ CACHED = 4
 BULK = 10_000
 """Facts from which on an import may be quicker without an index."""
 
+HEADER = b"SQLite format 3\0"
+"""What a SQLite file begins with."""
+
 BY_HAND = "hand"
 """The source of facts that are added one by one."""
 
 _FIELDS = "f.subject, f.predicate, f.object, f.is_entity, f.valid_from, f.valid_to"
 _HELD = "s.since <= :version AND (s.until IS NULL OR s.until > :version)"
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a file is a SQLite database, as a store is."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(HEADER)) == HEADER
 
 
 class Version(NamedTuple):
@@ -236,19 +247,12 @@ class Store:
         return self.active
 
     def facts(self, *, version: int | None = None, subject: str | None = None) -> list[Fact]:
-        """Return what a version holds, by default the active one, source by source."""
-        return as_facts(self.table(version, subject=subject))
+        """Return what a version holds, by default the active one, once for each source."""
+        return [_fact(row) for row in self._rows(version, subject)]
 
-    def table(self, version: int | None = None, *, subject: str | None = None) -> pa.Table:
+    def table(self, version: int | None = None) -> pa.Table:
         """Return what a version holds as columns (`facts.SCHEMA`), and the `id` of each fact."""
-        version = self._number(version)
-        where = _HELD if subject is None else f"f.subject = :subject AND {_HELD}"
-        rows = self._all(
-            f"SELECT {_FIELDS}, s.source, s.confidence, f.id FROM facts f "
-            f"JOIN said s ON s.fact = f.id WHERE {where}",
-            {"version": version, "subject": subject},
-        )
-        return _columns(rows)
+        return _columns(self._rows(version, None))
 
     def diff(self, old: int, new: int | None = None) -> Diff:
         """Return what changed from one version to another, by default to the active one."""
@@ -401,6 +405,14 @@ class Store:
         if many:
             self._link.execute(INDEX)
 
+    def _rows(self, version: int | None, subject: str | None) -> list[tuple]:
+        where = _HELD if subject is None else f"f.subject = :subject AND {_HELD}"
+        return self._all(
+            f"SELECT {_FIELDS}, s.source, s.confidence, f.id FROM facts f "
+            f"JOIN said s ON s.fact = f.id WHERE {where}",
+            {"version": self._number(version), "subject": subject},
+        )
+
     def _touched(self, version: int, old: int, new: int) -> dict[int, float]:
         """Return the facts of a version that changed from old to new, and how sure they are."""
         low, high = sorted((old, new))
@@ -415,7 +427,7 @@ class Store:
     def _written(self, ids: Iterable[int], confidences: Mapping[int, float]) -> list[Fact]:
         words = f"SELECT {_FIELDS}, '', ?2, f.id FROM facts f WHERE f.id = ?1"
         rows = [row for id in ids for row in self._all(words, (id, confidences[id]))]
-        return sorted(as_facts(_columns(rows)), key=str)
+        return sorted(map(_fact, rows), key=str)
 
 
 def _time(moment: datetime | None = None) -> str:
@@ -438,6 +450,16 @@ def _at(known: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray
     found = np.append(values, np.float32("nan"))[places]
     found[np.append(known, 0)[places] != wanted] = np.nan
     return found
+
+
+def _fact(row: tuple) -> Fact:
+    """Return a row of the database as a fact."""
+    *words, is_entity, since, until, source, confidence, _ = row
+    return Fact(*words, bool(is_entity), _day(since), _day(until), source, confidence)
+
+
+def _day(written: str | None) -> date | None:
+    return date.fromisoformat(written) if written else None
 
 
 def _columns(rows: Sequence[tuple]) -> pa.Table:

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 
@@ -15,6 +16,10 @@ class Strings(Sequence[str]):
 
     def __init__(self, array: pa.Array) -> None:
         self.array = array
+        _, bounds, data = array.buffers()
+        every = np.frombuffer(bounds, np.int32) if bounds else np.zeros(1, np.int32)
+        self._bounds = every[array.offset : array.offset + len(array) + 1]
+        self._data = memoryview(data) if data else memoryview(b"")
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -24,7 +29,9 @@ class Strings(Sequence[str]):
         """Return the string at `place`, or several for a slice."""
         if isinstance(place, slice):
             return self.array[place].to_pylist()
-        return self.array[int(place)].as_py()
+        if not 0 <= place < len(self):
+            raise IndexError(f"there are {len(self)} strings, none at {place}")
+        return str(self._data[self._bounds[place] : self._bounds[place + 1]], "utf-8")
 
     def __iter__(self) -> Iterator[str]:
         """Yield every string."""

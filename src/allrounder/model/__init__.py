@@ -9,7 +9,7 @@ from allrounder.model.answering import (
 )
 from allrounder.model.frozen import store_frozen
 from allrounder.model.gallery import Gallery
-from allrounder.model.knowing import Knowing, fresh_readers, kept_facts, kept_readers
+from allrounder.model.knowing import Knowing, Lent, fresh_readers, kept_facts, kept_readers
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
 from allrounder.model.ruled import (
@@ -32,6 +32,7 @@ __all__ = [
     "Decided",
     "Gallery",
     "Knowing",
+    "Lent",
     "Model",
     "Prepared",
     "Scored",

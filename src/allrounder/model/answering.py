@@ -11,6 +11,8 @@ from torch import Tensor
 from allrounder.encoders.modules import Features
 from allrounder.model.frozen import by_length
 from allrounder.model.gallery import Gallery
+from allrounder.model.knowing import Knowing
+from allrounder.model.mentioned import MentionFacts
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
 from allrounder.model.ruled import decided, grouped, reworded
@@ -159,6 +161,7 @@ class Answerer:
         decoder: Decoder | None = None,
     ) -> None:
         self.decoder = decoder
+        self._informed: tuple[Knowing, Decoder] | None = None
         self.passes = passes
         self.calibration = calibration
         self.galleries = galleries or {}
@@ -195,9 +198,17 @@ class Answerer:
                 for row, answer in zip(part.rows, answers, strict=True):
                     found[int(row)][part.task] = answer
         if self.decoder:
-            self._rule(self.decoder, parts, prepared, found)
+            self._rule(self._asking(self.decoder, prepared.knowing), parts, prepared, found)
         order = [*self.passes[0][0].tasks, "rules"]
         return [{n: answers[n] for n in order if n in answers} for answers in found.values()]
+
+    def _asking(self, decoder: Decoder, knowing: Knowing | None) -> Decoder:
+        """Return the decoder that asks what is known of these records."""
+        if knowing is None or knowing is self.passes[0][0].knowing:
+            return decoder
+        if self._informed is None or self._informed[0] is not knowing:
+            self._informed = knowing, decoder.asking(MentionFacts(knowing.base))
+        return self._informed[1]
 
     def _rule(
         self,

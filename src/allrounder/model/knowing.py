@@ -1,9 +1,10 @@
 """What a model knows beside its weights: a knowledge base, and how it reaches the features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,34 @@ FOLDER = "knowledge"
 
 READ = 64
 """Texts of facts that are read at a time."""
+
+
+class Lent(NamedTuple):
+    """What one entity lends to one mention; without `item` the mention altogether.
+
+    Args:
+        input: whose text it is in.
+        place: which mention of that text it is.
+        entity: the entity.
+        item: the name of what it lends.
+    """
+
+    input: str
+    place: int
+    entity: int | None = None
+    item: str | None = None
+
+
+Hidden = Mapping[int, Collection[Lent]]
+"""By row, what is kept back, to see what the answer would be without it."""
+
+
+class _Pairs(NamedTuple):
+    """Mentions and what they are lent: places of mentions, entities, items."""
+
+    mentions: np.ndarray
+    entities: np.ndarray
+    items: np.ndarray
 
 
 @dataclass
@@ -64,17 +93,30 @@ class Knowing:
             named[f"{plain}{same + 1}" if same else plain] = found
         return cls(base, named, dict(readers))
 
+    def lent(self, name: str, entity: int) -> list[str]:
+        """Return the names of what an entity lends by an injection."""
+        found = self.items[name]
+        return [found.names[item] for item in found.by_entity.of(np.array([entity]))[0]]
+
     def about(self, base: Base) -> "Knowing":
         """Return the same over another knowledge base, or another version of it."""
         return replace(self, base=base)
 
     def save(self, folder: Path) -> None:
-        """Write the facts, and the weights of their readers, into a run folder."""
-        self.base.snapshot.save(folder / FOLDER / "facts")
+        """Write the facts of all days, and the weights of their readers, into a run folder."""
+        (self.base.whole or self.base.snapshot).save(folder / FOLDER / "facts")
         for name, reader in self.readers.items():
             reader.save(_reader(folder, name))
 
-    def told(self, name: str, linked: Linked, tokens: Tokens, rows: np.ndarray) -> Told:
+    def told(
+        self,
+        name: str,
+        linked: Linked,
+        tokens: Tokens,
+        rows: np.ndarray,
+        *,
+        hidden: Hidden | None = None,
+    ) -> Told:
         """Return what an injection is to be told of the texts of some rows.
 
         Args:
@@ -82,6 +124,7 @@ class Knowing:
             linked: the mentions of every row.
             tokens: the tokens of every row.
             rows: the rows, all of which have the input.
+            hidden: by row, what is kept back.
         """
         mentions, records = linked.mentions.of(rows)
         inside = [
@@ -95,8 +138,28 @@ class Knowing:
         within = np.arange(len(whose)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         entities, meant = linked.candidates.of(mentions)
         items, lent = self.items[name].by_entity.of(entities)
-        parts = (records, whose, firsts[whose] + within, within == 0, meant[lent], items)
-        return Told(*map(torch.from_numpy, parts), vectors=self._vectors(name, items))
+        pairs = _Pairs(meant[lent], entities[lent], items)
+        places = mentions - linked.mentions.starts[rows[records]]
+        if hidden:
+            pairs = self._shown(name, pairs, rows[records], places, hidden)
+        parts = (records, whose, firsts[whose] + within, within == 0, pairs.mentions, pairs.items)
+        told = Told(*map(torch.from_numpy, parts), vectors=self._vectors(name, pairs.items))
+        if not hidden:
+            return told
+        of = self.injections[name].of or ""
+        return told.only(_kept(of, rows[records], places, hidden))
+
+    def _shown(
+        self, name: str, pairs: "_Pairs", rows: np.ndarray, places: np.ndarray, hidden: Hidden
+    ) -> "_Pairs":
+        """Return the pairs of a mention and an item that are not kept back."""
+        names, of = self.items[name].names, self.injections[name].of or ""
+        shown = [
+            Lent(of, int(places[mention]), int(entity), names[item])
+            not in hidden.get(int(rows[mention]), ())
+            for mention, entity, item in zip(*pairs, strict=True)
+        ]
+        return _Pairs(*(column[np.array(shown, bool)] for column in pairs))
 
     def _vectors(self, name: str, items: np.ndarray) -> Tensor | None:
         """Return what the encoder says of items that are texts: [j, D]."""
@@ -118,6 +181,12 @@ def _inside(spans: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     first = np.searchsorted(ends, spans[:, 0], side="right")
     last = np.searchsorted(starts, spans[:, 1], side="left")
     return np.stack([first, np.maximum(first, last)], 1)
+
+
+def _kept(of: str, rows: np.ndarray, places: np.ndarray, hidden: Hidden) -> Tensor:
+    """Return which mentions are not kept back altogether."""
+    pairs = zip(rows.tolist(), places.tolist(), strict=True)
+    return torch.tensor([Lent(of, at) not in hidden.get(row, ()) for row, at in pairs]).bool()
 
 
 @dataclass

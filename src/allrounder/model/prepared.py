@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from allrounder.encoders import Encoder, Rows
 from allrounder.knowledge import Linked
+from allrounder.model.knowing import Hidden, Knowing
 from allrounder.model.network import Batch, Given, Model
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
@@ -89,7 +90,9 @@ class Prepared:
         targets: the targets by task; empty where there are only questions.
         stored: by input, what its frozen part said.
         teachers: by task, what an older model said, to be kept to instead of labels.
-        linked: by input, the mentions in its texts, where the model knows of any.
+        knowing: what is known beside the weights; by default what the model was given.
+        linked: by input, the mentions in its texts, where any can be known.
+        hidden: by row, what is known and kept back.
     """
 
     model: Model
@@ -98,7 +101,9 @@ class Prepared:
     targets: dict[str, Targets] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
     teachers: dict[str, Taught] = field(default_factory=dict)
+    knowing: Knowing | None = None
     linked: dict[str, Linked] = field(default_factory=dict)
+    hidden: Hidden = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -108,8 +113,10 @@ class Prepared:
         labels: Mapping[str, pa.ChunkedArray] | None = None,
         *,
         cache: Path | None = None,
+        knowing: Knowing | None = None,
     ) -> "Prepared":
         """Tokenize every input and encode every label; tokens are cached in `cache`."""
+        knowing = knowing or model.knowing
         columns = {
             name: [values[f] for f in encoder.fields or []]
             for name, encoder in model.inputs.items()
@@ -125,9 +132,10 @@ class Prepared:
                 name: Targets.of(model.tasks[name], column)
                 for name, column in (labels or {}).items()
             },
+            knowing=knowing,
             linked={
-                name: model.knowing.base.link(columns[name][0])
-                for name in (model.knowing.inputs if model.knowing else ())
+                name: knowing.base.link(columns[name][0])
+                for name in (knowing.inputs if knowing else ())
             },
         )
 
@@ -212,12 +220,12 @@ class Prepared:
 
     def _told(self, name: str, rows: np.ndarray) -> dict[str, Any]:
         """Return, by injection, what is known of the texts of some rows."""
-        if name not in self.linked:
+        if self.knowing is None or name not in self.linked:
             return {}
-        knowing, linked, tokens = self.model.knowing, self.linked[name], self.tokens[name]
+        linked, tokens = self.linked[name], self.tokens[name]
         return {
-            each: self._moved(knowing.told(each, linked, tokens, rows))  # type: ignore[union-attr]
-            for each in knowing.on(name)  # type: ignore[union-attr]
+            each: self._moved(self.knowing.told(each, linked, tokens, rows, hidden=self.hidden))
+            for each in self.knowing.on(name)
         }
 
     def sequences(self, name: str, rows: Sequence[int] | np.ndarray, whole: np.ndarray) -> Any:

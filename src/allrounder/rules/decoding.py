@@ -99,6 +99,10 @@ class Decoder:
         self._signs: dict[tuple[Key, tuple[Any, ...]], Signs] = {}
         self._parts: dict[tuple[Ground, Weights], list[Part]] = {}
 
+    def asking(self, facts: Facts) -> "Decoder":
+        """Return the same over another knowledge base, or another version of it."""
+        return Decoder(self.rules, self.terms, facts, budget=self.budget)
+
     @property
     def tasks(self) -> list[str]:
         """The tasks that rules name."""

@@ -1,19 +1,33 @@
 """Files of facts, one module per format."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.knowledge.facts import Fact
 from allrounder.knowledge.formats.entities import Entities
+from allrounder.knowledge.formats.rdf import Rdf
 from allrounder.knowledge.formats.reading import Reading
 from allrounder.knowledge.formats.triples import Triples
+from allrounder.knowledge.formats.writing import as_entities, as_triples
 from allrounder.records.sources.file import File
+from allrounder.runs import write_text
 
 FORMATS = {
     "csv": Triples(",", quoted=True),
     "tsv": Triples("\t", quoted=False),
     "jsonl": Entities(),
+    "turtle": Rdf("TURTLE"),
+    "ntriples": Rdf("N_TRIPLES"),
+    "rdfxml": Rdf("RDF_XML"),
+    "jsonld": Rdf("JSON_LD"),
+}
+
+WRITTEN = {
+    "csv": partial(as_triples, delimiter=",", quoted=True),
+    "tsv": partial(as_triples, delimiter="\t", quoted=False),
+    "jsonl": as_entities,
 }
 
 SUFFIXES = {
@@ -22,6 +36,12 @@ SUFFIXES = {
     ".spo": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".ttl": "turtle",
+    ".nt": "ntriples",
+    ".rdf": "rdfxml",
+    ".owl": "rdfxml",
+    ".xml": "rdfxml",
+    ".jsonld": "jsonld",
 }
 
 
@@ -32,6 +52,7 @@ def read(
     source: str | None = None,
     predicates: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    language: str | None = None,
 ) -> list[Fact]:
     """Return the facts of a file.
 
@@ -41,6 +62,7 @@ def read(
         source: who says so; by default the name of the file.
         predicates: what predicates of the file are called here, as in ``{"类别": "type"}``.
         encoding: of the file's text.
+        language: such as "en"; names in other languages are aliases (RDF only).
 
     Raises:
         DataError: in one sentence with file and line, where something is not as it must be.
@@ -50,8 +72,26 @@ def read(
         file=File(path, str(path), encoding),
         source=path.name if source is None else source,
         predicates=predicates or {},
+        language=language,
     )
     return list(FORMATS[format_of(path, format)].facts(reading))
+
+
+def write(facts: Iterable[Fact], path: str | Path, *, format: str | None = None) -> None:
+    """Write facts into a file, whole or not at all.
+
+    Args:
+        facts: what to write.
+        path: the file.
+        format: csv, tsv or jsonl; by default the suffix tells.
+
+    Raises:
+        DataError: where the format is none of these, or has no room for a fact.
+    """
+    kind = format_of(Path(path), format)
+    if kind not in WRITTEN:
+        raise DataError(f"{path}: facts are written as {listed(WRITTEN)}, not as {kind}.")
+    write_text(Path(path), WRITTEN[kind](facts))
 
 
 def format_of(path: Path, named: str | None = None) -> str:

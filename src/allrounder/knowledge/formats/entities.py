@@ -4,8 +4,8 @@
      "types": ["company"], "description": "…", "facts": {"based_in": "Q99", "founded": "1976"}}
 
 A value of `types` or `facts` that is an id in the file is an entity, any other a text. A fact with
-more to say is an object: {"value": …, "from": …, "to": …, "confidence": …}; {"id": …} in place of
-`value` names an entity that need not be in the file.
+more to say is an object, {"value": …, "from": …, "to": …, "confidence": …}, whose value is always a
+text; {"id": …} in its place names an entity, which need not be in the file.
 """
 
 import json
@@ -26,11 +26,11 @@ class Entities:
     def facts(self, reading: Reading) -> Iterator[Fact]:
         """Return the facts of the file."""
         stated = [
-            fact for line, entity in _lines(reading) for fact in _Entity(reading, line, entity)
+            said for line, entity in _lines(reading) for said in _Entity(reading, line, entity)
         ]
-        subjects = {fact.subject for fact in stated}
-        for fact in stated:
-            known = fact.object in subjects and fact.predicate not in LITERAL
+        subjects = {fact.subject for fact, _ in stated}
+        for fact, is_plain in stated:
+            known = is_plain and fact.object in subjects and fact.predicate not in LITERAL
             yield fact._replace(is_entity=True) if known else fact
 
 
@@ -43,10 +43,11 @@ class _Entity:
         self.entity = entity
         self.id = reading.word(entity["id"], line, "`id`")
 
-    def __iter__(self) -> Iterator[Fact]:
-        """Yield what is said of the entity; if nothing is, that its id is its name."""
-        facts = [*self._names(), *self._types(), *self._others()]
-        yield from facts or [Fact(self.id, NAME, self.id, source=self.reading.source)]
+    def __iter__(self) -> Iterator[tuple[Fact, bool]]:
+        """Yield what is said, and whether its object may be an id; an id alone is a name."""
+        plain = [(fact, True) for fact in (*self._names(), *self._types())]
+        facts = [*plain, *self._others()]
+        yield from facts or [(Fact(self.id, NAME, self.id, source=self.reading.source), False)]
 
     def _names(self) -> Iterator[Fact]:
         for key, predicate in (("name", NAME), ("description", DESCRIPTION)):
@@ -64,7 +65,7 @@ class _Entity:
         for value in _several(self.entity.get("types")):
             yield self._said(TYPE, value, "a type")
 
-    def _others(self) -> Iterator[Fact]:
+    def _others(self) -> Iterator[tuple[Fact, bool]]:
         facts = self.entity.get("facts") or {}
         if not isinstance(facts, Mapping):
             raise self.reading.wrong(
@@ -73,7 +74,7 @@ class _Entity:
         for predicate, values in facts.items():
             called = self.reading.predicate(self.reading.word(predicate, self.line, "a predicate"))
             for value in _several(values):
-                yield self._detailed(called, value)
+                yield self._detailed(called, value), not isinstance(value, Mapping)
 
     def _detailed(self, predicate: str, value: Any) -> Fact:
         if not isinstance(value, Mapping):

@@ -18,15 +18,21 @@ class Reading:
         file: where it lies.
         source: who says what stands in it.
         predicates: what predicates of the file are called here, as in ``{"类别": "type"}``.
+        language: names in other languages are aliases; None: all are names.
     """
 
     file: File
     source: str
     predicates: Mapping[str, str] = field(default_factory=dict)
+    language: str | None = None
 
     def predicate(self, word: str) -> str:
         """Return what a predicate of the file is called here."""
         return self.predicates.get(word, word)
+
+    def speaks(self, tag: str | None) -> bool:
+        """Return whether a text with this language tag may be a name."""
+        return not (self.language and tag) or tag.split("-")[0] == self.language
 
     def wrong(self, line: int, found: str) -> DataError:
         """Return the error for what was found in a line."""

@@ -1,0 +1,123 @@
+"""Turtle, N-Triples, RDF/XML and JSON-LD, read by pyoxigraph.
+
+Entities keep their whole IRI. A predicate is called what `facts.MEANINGS` says, else by the end of
+its IRI; where two predicates of a file end alike, both keep the whole. Blank nodes are numbered in
+the order in which they appear, so that reading a file again gives the same facts.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
+
+from allrounder.errors import DataError, MissingExtra
+from allrounder.knowledge.facts import ALIAS, LITERAL, MEANINGS, NAME, Fact, local_name
+from allrounder.knowledge.formats.reading import Reading
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    import pyoxigraph
+else:
+    pyoxigraph = lazy("pyoxigraph")
+
+
+@dataclass(frozen=True)
+class Rdf:
+    """A format of RDF, by its name in pyoxigraph."""
+
+    name: str
+
+    def facts(self, reading: Reading) -> Iterator[Fact]:
+        """Return the facts of the file."""
+        blank = _Blanks(reading.source)
+        triples = [
+            (blank(quad.subject), quad.predicate.value, quad.object)
+            for quad in self._quads(reading)
+        ]
+        called = _called({predicate for _, predicate, _ in triples}, reading)
+        for subject, predicate, object in triples:
+            yield _fact(subject, called[predicate], object, blank, reading)
+
+    def _quads(self, reading: Reading) -> Iterator[Any]:
+        try:
+            kind = getattr(pyoxigraph.RdfFormat, self.name)
+        except ImportError:
+            raise MissingExtra(
+                f"{reading.file.shown}: reading RDF needs pyoxigraph. "
+                "Try: pip install 'allrounder[knowledge]'"
+            ) from None
+        with reading.file.open() as stream:
+            try:
+                yield from pyoxigraph.parse(stream, kind)
+            except SyntaxError as error:
+                raise self._malformed(reading, error) from None
+
+    def _malformed(self, reading: Reading, error: SyntaxError) -> DataError:
+        if "LoadDocumentCallback" in str(error):
+            return DataError(
+                f"{reading.file.shown}: the `@context` lies on the network, where nothing is read "
+                "from. Write the context itself into the file."
+            )
+        line = error.lineno or (_broken_xml(reading) if self.name == "RDF_XML" else None)
+        place = reading.file.at(line) if line else reading.file.shown
+        return DataError(
+            f"{place}: expected {self.name.replace('_', '-').title()}, found a mistake: "
+            f"{_shortened(str(error.msg))}. Correct the file or name its format."
+        )
+
+
+class _Blanks:
+    """Names of subjects and objects; blank nodes are numbered as they appear."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.numbers: dict[str, int] = {}
+
+    def __call__(self, node: Any) -> str:
+        if not isinstance(node, pyoxigraph.BlankNode):
+            return node.value if isinstance(node, pyoxigraph.NamedNode) else str(node)
+        number = self.numbers.setdefault(node.value, len(self.numbers) + 1)
+        return f"_:{self.source}#{number}"
+
+
+def _fact(
+    subject: str, predicate: str, object: Any, blank: Callable[[Any], str], reading: Reading
+) -> Fact:
+    if not isinstance(object, pyoxigraph.Literal):
+        return Fact(
+            subject, predicate, blank(object), predicate not in LITERAL, source=reading.source
+        )
+    if predicate == NAME and not reading.speaks(object.language):
+        predicate = ALIAS
+    return Fact(subject, predicate, object.value, source=reading.source)
+
+
+def _called(iris: Iterable[str], reading: Reading) -> dict[str, str]:
+    """Return what each predicate is called here."""
+    alike = defaultdict(list)
+    for iri in iris:
+        alike[local_name(iri)].append(iri)
+    called = {
+        iri: MEANINGS.get(iri) or (short if len(same) == 1 and short not in LITERAL else iri)
+        for short, same in alike.items()
+        for iri in same
+    }
+    return {
+        iri: reading.predicates.get(iri, reading.predicate(name)) for iri, name in called.items()
+    }
+
+
+def _broken_xml(reading: Reading) -> int | None:
+    """Return the line at which a file stops to be XML."""
+    with reading.file.open() as stream:
+        try:
+            expat.ParserCreate().ParseFile(stream)
+        except expat.ExpatError as error:
+            return error.lineno
+    return None
+
+
+def _shortened(message: str) -> str:
+    """Return pyoxigraph's words without the place, which is said already."""
+    return message.partition(": ")[2] if message.startswith("Parser error at") else message

@@ -1,0 +1,125 @@
+import json
+
+import pytest
+
+from allrounder import cli
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run one verb of `allrounder knowledge`; return its exit code and what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        code = cli.main(["knowledge", *words])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return call
+
+
+@pytest.fixture
+def filled(run, tmp_path):
+    """A store with two versions, and the function that asks it."""
+    (tmp_path / "kb.tsv").write_text("发烧\t类别\t症状\n头痛\t类别\t症状\n", encoding="utf-8")
+    assert run("import", "kb.sqlite", "kb.tsv", "--map", "类别=type")[0] == 0
+    (tmp_path / "kb.tsv").write_text(
+        "发烧\t类别\t症状\n发烧\tseen_in\thead\t2020-01-01\t2021-01-01\n", encoding="utf-8"
+    )
+    assert run("import", "kb.sqlite", "kb.tsv", "--map", "类别=type")[0] == 0
+    return run
+
+
+def test_importing_says_what_changed_and_what_is_known(run, tmp_path):
+    (tmp_path / "kb.tsv").write_text("发烧\t类别\t症状\n", encoding="utf-8")
+    assert run("import", "kb.sqlite", "kb.tsv", "--map", "类别=type") == (0, (
+        "kb.tsv: version 1: 1 facts added, 0 retracted, 0 with another confidence, 0 kept\n"
+        "version 1: 1 facts about 1 entities, 0 names and aliases, 0 facts with dates\n"
+        "predicates: type 1\n"
+        "types: 症状 1\n"
+    ))  # fmt: skip
+
+
+def test_importing_for_machines(run, tmp_path):
+    (tmp_path / "kb.tsv").write_text("a\tname\tA\n", encoding="utf-8")
+    code, out = run("import", "kb.sqlite", "kb.tsv", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["changes"]["kb.tsv"] == {
+        "version": 1, "added": 1, "retracted": 0, "changed": 0, "kept": 0,
+    }  # fmt: skip
+    assert found["stats"]["facts"] == 1
+
+
+def test_an_entity_is_asked_for_by_any_of_its_names(filled):
+    assert filled("query", "kb.sqlite", "发烧") == (
+        0, "发烧 seen_in “head” from 2020-01-01 to 2021-01-01\n发烧 type “症状”\n",
+    )  # fmt: skip
+    assert filled("query", "kb.sqlite", "发烧", "--on", "2021-01-01")[1] == "发烧 type “症状”\n"
+    assert filled("query", "kb.sqlite", "头痛", "--version", "1")[0] == 0
+
+
+def test_asking_for_machines(filled):
+    found = json.loads(filled("query", "kb.sqlite", "发烧", "--json")[1])
+    assert found[1] == {
+        "subject": "发烧",
+        "predicate": "type",
+        "object": "症状",
+        "is_entity": False,
+        "confidence": 1.0,
+    }
+
+
+def test_an_unknown_entity_is_refused(filled):
+    assert filled("query", "kb.sqlite", "发烧了") == (
+        2,
+        "allrounder: kb.sqlite knows no entity with the id, name or alias '发烧了'. "
+        "Did you mean '发烧'?\n",
+    )
+
+
+def test_versions_are_compared(filled):
+    assert filled("diff", "kb.sqlite", "1") == (0, (
+        "- 头痛 type “症状”\n"
+        "+ 发烧 seen_in “head” from 2020-01-01 to 2021-01-01\n"
+    ))  # fmt: skip
+    assert filled("diff", "kb.sqlite", "2", "2") == (0, "no difference\n")
+
+
+def test_versions_are_listed_and_rolled_back(filled):
+    assert filled("rollback", "kb.sqlite") == (0, "version 1 answers now\n")
+    lines = filled("versions", "kb.sqlite")[1].splitlines()
+    assert [line[:3] for line in lines] == ["* 1", "  2"]
+    assert lines[1].endswith("import kb.tsv  +1 -1")
+    assert filled("activate", "kb.sqlite", "2") == (0, "version 2 answers now\n")
+    assert filled("activate", "kb.sqlite", "3")[0] == 2
+
+
+def test_a_fact_is_retracted(filled):
+    assert filled("retract", "kb.sqlite", "发烧", "seen_in")[1].startswith(
+        "version 3: 0 facts added, 1"
+    )
+    assert filled("query", "kb.sqlite", "发烧")[1] == "发烧 type “症状”\n"
+
+
+def test_what_is_known_is_written_into_a_file(filled, tmp_path):
+    assert filled("export", "kb.sqlite", "out.jsonl") == (0, "2 facts: out.jsonl\n")
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8")) == {
+        "id": "发烧", "types": ["症状"],
+        "facts": {"seen_in": {"value": "head", "from": "2020-01-01", "to": "2021-01-01"}},
+    }  # fmt: skip
+
+
+def test_a_bad_file_changes_nothing(filled, tmp_path):
+    (tmp_path / "good.tsv").write_text("a\tp\tb\n", encoding="utf-8")
+    (tmp_path / "bad.tsv").write_text("a\tp\n", encoding="utf-8")
+    code, out = filled("import", "kb.sqlite", "good.tsv", "bad.tsv")
+    assert code == 2
+    assert "bad.tsv, line 1: expected subject, predicate, object" in out
+    assert filled("query", "kb.sqlite", "a")[0] == 2
+
+
+def test_a_store_that_is_not_there_is_not_made_by_asking(run, tmp_path):
+    code, out = run("stats", "kb.sqlite")
+    assert (code, "is not there. Import facts first" in out) == (2, True)
+    assert not (tmp_path / "kb.sqlite").exists()
