@@ -18,7 +18,7 @@ import numpy as np
 from common import alone, arguments, data, keep, scratch
 
 from allrounder.knowledge import Fact, Lexicon, Snapshot, Store
-from allrounder.knowledge.formats import read
+from allrounder.knowledge.formats import read_table
 
 NUM = 1_000_000
 TEXT = 480
@@ -55,9 +55,9 @@ def imported(folder: str) -> dict[str, float]:
     path = Path(folder)
     with Store(path / "kb.sqlite") as store:
         began = time.perf_counter()
-        first = seconds(lambda: store.replace(read(path / "kb.tsv"), source="kb"))
+        first = seconds(lambda: store.replace(read_table(path / "kb.tsv"), source="kb"))
         clock, memory = time.perf_counter() - began, peak()
-        again = seconds(lambda: store.replace(read(path / "kb.tsv"), source="kb"))
+        again = seconds(lambda: store.replace(read_table(path / "kb.tsv"), source="kb"))
     return {"first": first, "clock": clock, "again": again, "memory": memory}
 
 

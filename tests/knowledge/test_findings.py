@@ -1,6 +1,7 @@
 from datetime import date
 
 from allrounder.knowledge import Fact, Snapshot
+from allrounder.knowledge.facts import as_table
 from allrounder.knowledge.findings import Finding, repeated, stats_of
 
 FACTS = [
@@ -53,5 +54,5 @@ def test_a_long_way_up_is_no_cycle():
 
 def test_statements_made_twice_are_named():
     twice = [FACTS[5], FACTS[0], FACTS[5]._replace(confidence=0.5)]
-    assert repeated(twice) == Finding(1, ["a name “Apple”"])
-    assert repeated(FACTS) == Finding()
+    assert repeated(as_table(twice)) == Finding(1, ["a name “Apple”"])
+    assert repeated(as_table(FACTS)) == Finding()

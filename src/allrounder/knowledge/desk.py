@@ -10,7 +10,7 @@ from typing import Any
 from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.knowledge.facts import Fact
 from allrounder.knowledge.findings import Finding, Stats, repeated, stats_of
-from allrounder.knowledge.formats import read, write
+from allrounder.knowledge.formats import read_table, write
 from allrounder.knowledge.lexicon import Lexicon
 from allrounder.knowledge.snapshot import Snapshot
 from allrounder.knowledge.store import Change, Diff, Store, Version
@@ -88,7 +88,7 @@ def import_files(
         stage: make the versions without letting them answer yet.
         source: who says so; default: the name of each file.
         tell: called as work goes on: stage, how much is done, of how much, a word.
-        reading: further words for `formats.read`.
+        reading: further words for `formats.read_table`.
 
     Raises:
         DataError: where a file is not as it must be; then none is imported.
@@ -97,14 +97,15 @@ def import_files(
     stated, changes = {}, {}
     for number, (name, file) in enumerate(names.items()):
         tell("read", number, len(files), name)
-        stated[name] = read(file, source=name, **reading)
+        stated[name] = read_table(file, source=name, **reading)
     with Store(store) as open_store:
-        for number, (name, facts) in enumerate(stated.items()):
+        for number, (name, table) in enumerate(stated.items()):
             tell("store", number, len(files), name)
-            changes[name] = open_store.replace(facts, source=name, stage=stage)
+            changes[name] = open_store.replace(table, source=name, stage=stage)
         tell("store", len(files), len(files), "")
         known = stats_of(open_store.snapshot(changes[name].version))
-    return Imported(changes, {name: repeated(facts) for name, facts in stated.items()}, known)
+    twice = {name: repeated(table) for name, table in stated.items()}
+    return Imported(changes, twice, known)
 
 
 def _sources(files: Sequence[Path], source: str | None) -> dict[str, Path]:

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from allrounder.errors import listed
-from allrounder.knowledge.facts import ALIAS, IS_A, NAME, Fact
+from allrounder.knowledge.facts import ALIAS, IS_A, NAME, Fact, identities
 from allrounder.knowledge.snapshot import Snapshot
 from allrounder.lazy import lazy
 
@@ -112,12 +113,11 @@ def stats_of(snapshot: Snapshot) -> Stats:
     )
 
 
-def repeated(facts: Sequence[Fact]) -> Finding:
+def repeated(table: pa.Table) -> Finding:
     """Return the statements that are made more than once, whatever their confidence."""
-    if len({fact[:6] for fact in facts}) == len(facts):
-        return Finding()
-    counts = Counter(fact._replace(confidence=1.0) for fact in facts)
-    return Finding.of([str(fact) for fact, count in counts.items() if count > 1])
+    _, first, counts = np.unique(identities(table), return_index=True, return_counts=True)
+    rows = table.take(first[counts > 1]).to_pylist()
+    return Finding.of([str(Fact(**row)) for row in rows])
 
 
 def _cyclic(snapshot: Snapshot) -> list[int]:

@@ -176,15 +176,18 @@ class Store:
         )
         return rows[0][0] if rows else 0
 
-    def replace(self, facts: Iterable[Fact], *, source: str, stage: bool = False) -> Change:
+    def replace(
+        self, facts: Iterable[Fact] | pa.Table, *, source: str, stage: bool = False
+    ) -> Change:
         """Let a source say these facts, and nothing else from now on.
 
         Args:
-            facts: all that the source says; of the same statement twice the surer one counts.
+            facts: all that the source says, or a table of them; of the same statement twice the
+                surer one counts.
             source: who says so; what other sources say is left alone.
             stage: make the version without letting it answer yet.
         """
-        table = _checked(as_table(facts))
+        table = _checked(facts if isinstance(facts, pa.Table) else as_table(facts))
         return self._change(
             lambda version: self._say(version, source, table, only=True),
             note=f"import {source}",

@@ -1,10 +1,13 @@
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from allrounder.errors import DataError
 from allrounder.knowledge import Fact
-from allrounder.knowledge.formats import read
+from allrounder.knowledge.facts import as_table
+from allrounder.knowledge.formats import read, read_table
 
 
 @pytest.fixture
@@ -78,3 +81,50 @@ def test_a_header_without_a_column_says_which(write):
 def test_an_unknown_suffix_is_named(write):
     with pytest.raises(DataError, match=r"cannot be told from the suffix '\.txt'"):
         read(write("a.txt", "x"))
+
+
+CELLS = st.sampled_from(
+    ["a", "b", "p", "name", " a", "\u3000b\x1f", "维生素", "", "", "2020-01-01", "2021-01-01",
+     "0.5", "1", "2", "nan", "20200101", 'say "a"', "subject", "predicate", "object", "confidence",
+     "a\rb"]
+)  # fmt: skip
+EVEN = [st.lists(st.lists(CELLS, min_size=n, max_size=n), max_size=5) for n in (3, 4, 6)]
+LINES = st.one_of(st.lists(st.lists(CELLS, min_size=1, max_size=7), max_size=5), *EVEN)
+HEADERS = st.sampled_from(
+    [[], ["object", "predicate", "subject"], ["subject", "predicate", "object", "x"]]
+)
+
+
+def said(call):
+    """Return the facts that a call gives, or what it refuses."""
+    try:
+        return call()
+    except DataError as error:
+        return str(error)
+
+
+@settings(max_examples=300)
+@given(
+    HEADERS,
+    LINES,
+    st.sampled_from([("a.tsv", "\t"), ("a.csv", ",")]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_the_quick_way_reads_what_the_slow_way_reads(tmp_path_factory, header, lines, kind, end):
+    (name, delimiter), path = kind, tmp_path_factory.mktemp("kb")
+    rows = [header, *lines] if header else lines
+    text = end.join(delimiter.join(row) for row in rows)
+    (path / name).write_bytes(text.encode())
+    renamed = {"b": "type"}
+    slow = said(lambda: as_table(read(path / name, predicates=renamed)))
+    quick = said(lambda: read_table(path / name, predicates=renamed))
+    assert quick == slow if isinstance(slow, str) else quick.equals(slow)
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["a", " b", "name", "维"])] * 3), min_size=1, max_size=6)
+)
+def test_plain_lines_are_read_the_quick_way(tmp_path_factory, lines):
+    path = tmp_path_factory.mktemp("kb") / "a.tsv"
+    path.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+    assert read_table(path).equals(as_table(read(path)))

@@ -9,12 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
 from allrounder.errors import did_you_mean, listed
-from allrounder.knowledge.facts import LITERAL, Fact
+from allrounder.knowledge.facts import LITERAL, SCHEMA, Fact, as_table
 from allrounder.knowledge.formats.reading import Reading
 
 COLUMNS = ("subject", "predicate", "object", "valid_from", "valid_to", "confidence")
 NEEDED = COLUMNS[:3]
+
+WHITE = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+"""Every character that `str.strip` takes off."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,14 @@ class Triples:
         for fact in stated:
             known = fact.object in subjects and fact.predicate not in LITERAL
             yield fact._replace(is_entity=True) if known else fact
+
+    def table(self, reading: Reading) -> pa.Table:
+        """Return what `facts` gives as columns, far quicker where the file is plain."""
+        data = reading.file.open().read()
+        is_plain = data.count(b"\r") == data.count(b"\r\n") and not (self.quoted and b'"' in data)
+        first = next(self._rows(reading), None) if is_plain else None
+        found = _quick(reading, data, self.delimiter, *first) if first else None
+        return as_table(self.facts(reading)) if found is None else found
 
     def _cells(self, reading: Reading) -> Iterator[tuple[int, Sequence[str]]]:
         """Yield every line's cells in the order of `COLUMNS`."""
@@ -103,3 +118,50 @@ def _fact(reading: Reading, line: int, cells: Sequence[str]) -> Fact:
         reading.confidence(confidence, line),
     )
     return reading.checked(fact, line)
+
+
+def _quick(
+    reading: Reading, data: bytes, delimiter: str, line: int, first: Sequence[str]
+) -> pa.Table | None:
+    """Return the facts of a file without quotation marks; None where a line needs a closer look."""
+    header = _header(reading, line, first)
+    if not header and not len(NEEDED) <= len(first) <= len(COLUMNS):
+        return None
+    names = list(map(str, range(len(first))))
+    try:
+        rows = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            arrow_csv.ReadOptions(column_names=names),
+            arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False),
+            arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+        )
+        order = header or [*range(len(first)), -1, -1, -1]
+        empty = pa.chunked_array([pa.repeat("", len(rows))])
+        columns = [rows[i] if i >= 0 else empty for i in order[: len(COLUMNS)]]
+        return _quick_facts(reading, [column[bool(header) :] for column in columns])
+    except pa.ArrowInvalid:
+        return None
+
+
+def _quick_facts(reading: Reading, cells: Sequence[pa.ChunkedArray]) -> pa.Table | None:
+    subject, predicate, object = (pc.utf8_trim(column, WHITE) for column in cells[:3])
+    blank = any(pc.any(pc.equal(column, "")).as_py() for column in (subject, predicate, object))
+    since, until = (_filled(column).cast(pa.date32()) for column in cells[3:5])
+    sure = pc.fill_null(_filled(cells[5]).cast(pa.float64()), 1.0)
+    never = pc.any(pc.less_equal(until, since)).as_py()
+    possible = pc.and_(pc.greater_equal(sure, 0.0), pc.less_equal(sure, 1.0))
+    if blank or never or not pc.all(possible).as_py():
+        return None
+    predicate = predicate.combine_chunks().dictionary_encode()
+    called = [reading.predicates.get(word, word) for word in predicate.dictionary.to_pylist()]
+    predicate = pa.array(called, pa.string()).take(predicate.indices)
+    is_text = pc.is_in(predicate, pa.array(LITERAL))
+    is_entity = pc.and_not(pc.is_in(object, pc.unique(subject)), is_text)
+    source = pa.repeat(reading.source, len(subject))
+    columns = [subject, predicate, object, is_entity, since, until, source, sure.cast(pa.float32())]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _filled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cells, null where nothing is written."""
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
