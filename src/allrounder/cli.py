@@ -262,6 +262,7 @@ def _knowledge_import(verbs: Any) -> None:
     )  # fmt: skip
     verb.add_argument("--language", help="names in other languages are aliases, in RDF")
     verb.add_argument("--encoding", default="utf-8", help="encoding of the text; default: utf-8")
+    verb.add_argument("--quiet", action="store_true", help="no progress bars")
     _stage(verb)
 
 
@@ -451,16 +452,18 @@ def tune(arguments: argparse.Namespace) -> None:
 
 def import_files(arguments: argparse.Namespace) -> None:
     """Print what importing files changed, and what is known then."""
-    found = desk.import_files(
-        arguments.store,
-        arguments.files,
-        stage=arguments.stage,
-        source=arguments.source,
-        format=arguments.format,
-        predicates=_renamed(arguments),
-        encoding=arguments.encoding,
-        language=arguments.language,
-    )
+    with progress.shown(arguments.quiet) as tell:
+        found = desk.import_files(
+            arguments.store,
+            arguments.files,
+            stage=arguments.stage,
+            source=arguments.source,
+            tell=tell,
+            format=arguments.format,
+            predicates=_renamed(arguments),
+            encoding=arguments.encoding,
+            language=arguments.language,
+        )
     _print(found, arguments)
 
 

@@ -47,6 +47,7 @@ def test_importing_for_machines(run, tmp_path):
     assert code == 0
     assert found["changes"]["kb.tsv"] == {
         "version": 1, "added": 1, "retracted": 0, "changed": 0, "kept": 0,
+        "twice": {"count": 0, "cases": []},
     }  # fmt: skip
     assert found["stats"]["facts"] == 1
 
@@ -123,3 +124,21 @@ def test_a_store_that_is_not_there_is_not_made_by_asking(run, tmp_path):
     code, out = run("stats", "kb.sqlite")
     assert (code, "is not there. Import facts first" in out) == (2, True)
     assert not (tmp_path / "kb.sqlite").exists()
+
+
+def test_two_files_of_one_name_do_not_replace_each_other(run, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "kb.tsv").write_text(f"{folder}\tp\tb\n", encoding="utf-8")
+    code, out = run("import", "kb.sqlite", "one/kb.tsv", "two/kb.tsv")
+    assert code == 2
+    assert "2 files would speak under 1 names (kb.tsv)" in out
+    assert run("import", "kb.sqlite", "one/kb.tsv")[0] == 0
+    assert run("import", "kb.sqlite", "two/kb.tsv", "--source", "two")[0] == 0
+    assert run("query", "kb.sqlite", "one")[0] == run("query", "kb.sqlite", "two")[0] == 0
+
+
+def test_statements_that_stand_twice_are_named(run, tmp_path):
+    (tmp_path / "kb.tsv").write_text("a\tp\tb\na\tp\tb\n", encoding="utf-8")
+    out = run("import", "kb.sqlite", "kb.tsv")[1]
+    assert "kb.tsv: 1 statements more than once: a p “b”" in out

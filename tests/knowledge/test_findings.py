@@ -1,7 +1,7 @@
 from datetime import date
 
 from allrounder.knowledge import Fact, Snapshot
-from allrounder.knowledge.findings import Finding, stats_of
+from allrounder.knowledge.findings import Finding, repeated, stats_of
 
 FACTS = [
     Fact("a", "is_a", "b", True),
@@ -49,3 +49,9 @@ def test_nothing_known_is_nothing_odd():
 def test_a_long_way_up_is_no_cycle():
     chain = [Fact(f"n{i}", "is_a", f"n{i + 1}", True) for i in range(2000)]
     assert stats_of(Snapshot.of(chain)).cycles.count == 0
+
+
+def test_statements_made_twice_are_named():
+    twice = [FACTS[5], FACTS[0], FACTS[5]._replace(confidence=0.5)]
+    assert repeated(twice) == Finding(1, ["a name “Apple”"])
+    assert repeated(FACTS) == Finding()

@@ -100,6 +100,11 @@ def test_short_aliases_are_kept_unless_told_otherwise():
     assert found("我是猫 A", "猫", "a", min_length=2) == []
 
 
+def test_names_longer_than_a_line_of_text_are_not_looked_for():
+    assert found("x " * 200, "x " * 129) == []
+    assert found("x " * 128, "x " * 128) == [("x " * 128).strip()]
+
+
 def test_no_facts_no_mentions():
     assert lexicon().find("anything") == []
     assert lexicon("x").find("") == []
@@ -131,7 +136,8 @@ def plain(text, aliases):
             and border(whole, end)
         ]
         if fits:
-            yield page.original(0, place, fits[0])
+            _, (start,), (end,) = page.original(np.array([place]), np.array([fits[0]]))
+            yield start, end
         place = fits[0] if fits else place + 1
 
 

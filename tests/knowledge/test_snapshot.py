@@ -2,10 +2,11 @@ from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from allrounder.errors import RunError
 from allrounder.knowledge import Fact, Snapshot
-from allrounder.knowledge.facts import local_name
 
 FACTS = [
     Fact("acme", "name", "Acme Corp", confidence=0.5),
@@ -60,6 +61,11 @@ def test_a_name_is_the_surest_one_and_else_the_id():
     assert names["acme"] == "Acme"
     assert names["bob"] == "bob"
     assert names["http://kb.example/term#Fever"] == "Fever"
+
+
+def test_nameless_are_those_of_which_something_else_is_known():
+    snapshot = Snapshot.of([*FACTS, Fact("_:a.ttl#1", "part", "head")])
+    assert [snapshot.entities[i] for i in snapshot.nameless()] == ["ada", "company"]
 
 
 def test_types_are_followed_upwards():
@@ -157,9 +163,38 @@ def test_a_fact_is_known_by_the_same_number_in_every_version():
     assert other.fact(12345) is None
 
 
-def test_an_iri_is_short_where_it_ends_in_a_name():
-    assert local_name("http://purl.example/HP_0001250") == "HP_0001250"
-    assert local_name("https://a.example/x#Drug") == "Drug"
-    assert local_name("https://a.example/") == "a.example"
-    assert local_name("urn:isbn:123") == "123"
-    assert local_name("9/11") == "9/11"
+DAYS = st.sampled_from([None, date(2020, 1, 1), date(2021, 1, 1), date(2022, 1, 1)])
+STATED = st.builds(
+    Fact,
+    st.sampled_from("ab"),
+    st.sampled_from(["p", "q"]),
+    st.sampled_from("abx"),
+    st.booleans(),
+    DAYS,
+    DAYS,
+    st.just(""),
+    st.sampled_from([0.5, 1.0]),
+)
+
+
+def surest(facts):
+    """Return each statement once, as sure as the surest."""
+    found = {}
+    for fact in facts:
+        found[fact[:6]] = max(found.get(fact[:6], 0), fact.confidence)
+    return {Fact(*words, confidence=sure) for words, sure in found.items()}
+
+
+@given(st.lists(STATED, max_size=12), st.dates(date(2019, 6, 1), date(2022, 6, 1)))
+def test_any_facts_on_any_day_are_what_a_plain_set_holds(facts, day):
+    snapshot = Snapshot.of(facts)
+    valid = {
+        fact
+        for fact in surest(facts)
+        if (fact.valid_from or day) <= day and (fact.valid_to is None or day < fact.valid_to)
+    }
+    assert set(snapshot.facts()) == surest(facts)
+    assert set(snapshot.at(day).facts()) == valid
+    for predicate in ("p", "q"):
+        pairs = snapshot.at(day).pairs(predicate)
+        assert len(pairs.subjects) == sum(fact.predicate == predicate for fact in valid)

@@ -124,6 +124,21 @@ def test_after_rolling_back_the_next_version_is_built_on_the_old_one(store):
     assert store.versions()[-1].base == 1
 
 
+def test_activating_what_answers_already_leaves_the_way_back(store):
+    store.replace([A], source="a.tsv")
+    store.replace([B], source="a.tsv")
+    store.activate(2)
+    assert store.rollback() == 1
+
+
+def test_a_fact_that_is_never_valid_is_refused(store):
+    with pytest.raises(
+        DataError, match=r"must be after `valid_from`\. Found: acme led_by bob from"
+    ):
+        store.add([A, B._replace(valid_to=B.valid_from)])
+    assert store.newest == 0
+
+
 def test_an_unknown_version_is_refused(store):
     with pytest.raises(DataError, match=r"has no version 3\. It has versions up to 0"):
         store.activate(3)
@@ -290,7 +305,7 @@ STATED = st.builds(
     st.sampled_from("abx"),
     st.booleans(),
     st.sampled_from([None, date(2020, 1, 1)]),
-    st.sampled_from([None, date(2021, 1, 1)]),
+    st.sampled_from([None, date(2021, 1, 1), date(2022, 1, 1)]),
     st.just(""),
     confidence=st.sampled_from([0.5, 1.0]),
 )
@@ -342,7 +357,8 @@ class Plain:
 
     def activate(self, version):
         self.contents[version]
-        self.answered.append(version)
+        if version != self.active:
+            self.answered.append(version)
         self.tip = version
 
     def rollback(self):

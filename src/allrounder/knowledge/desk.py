@@ -1,36 +1,57 @@
 """What the command line does with a store: each verb is one function here."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from allrounder.errors import DataError, did_you_mean
+from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.knowledge.facts import Fact
-from allrounder.knowledge.findings import Stats, stats_of
+from allrounder.knowledge.findings import Finding, Stats, repeated, stats_of
 from allrounder.knowledge.formats import read, write
 from allrounder.knowledge.lexicon import Lexicon
 from allrounder.knowledge.snapshot import Snapshot
 from allrounder.knowledge.store import Change, Diff, Store, Version
 
+Tell = Callable[[str, float, float, str], None]
+
+
+def _silent(stage: str, done: float, total: float, word: str) -> None:
+    """Tell nobody."""
+
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import came to: by source its change, and what the active version then holds."""
+    """What an import came to.
+
+    Args:
+        changes: by source, what changed.
+        twice: by source, statements that stand in it more than once; the surest counts.
+        stats: what is known then.
+    """
 
     changes: dict[str, Change]
+    twice: dict[str, Finding]
     stats: Stats
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        changes = {source: change._asdict() for source, change in self.changes.items()}
+        changes = {
+            source: {**change._asdict(), "twice": asdict(self.twice[source])}
+            for source, change in self.changes.items()
+        }
         return {"changes": changes, "stats": self.stats.to_dict()}
 
     def __str__(self) -> str:
         """Return it as a person reads it."""
-        lines = [f"{source}: {_changed(change)}" for source, change in self.changes.items()]
+        lines = []
+        for source, change in self.changes.items():
+            lines.append(f"{source}: {_changed(change)}")
+            twice = self.twice[source]
+            if twice.count:
+                lines.append(f"{source}: {twice.count:,} statements more than once: {twice}")
         return "\n".join([*lines, str(self.stats)])
 
 
@@ -56,6 +77,7 @@ def import_files(
     *,
     stage: bool = False,
     source: str | None = None,
+    tell: Tell = _silent,
     **reading: Any,
 ) -> Imported:
     """Let each file say what stands in it, and nothing else; one version for each file.
@@ -65,19 +87,36 @@ def import_files(
         files: files of facts.
         stage: make the versions without letting them answer yet.
         source: who says so; default: the name of each file.
+        tell: called as work goes on: stage, how much is done, of how much, a word.
         reading: further words for `formats.read`.
+
+    Raises:
+        DataError: where a file is not as it must be; then none is imported.
     """
-    if source and len(files) > 1:
-        raise DataError(
-            "One source can only be one file: leave --source out, or import one by one."
-        )
-    stated = {source or file.name: read(file, source=source, **reading) for file in files}
+    names = _sources(files, source)
+    stated, changes = {}, {}
+    for number, (name, file) in enumerate(names.items()):
+        tell("read", number, len(files), name)
+        stated[name] = read(file, source=name, **reading)
     with Store(store) as open_store:
-        changes = {
-            name: open_store.replace(facts, source=name, stage=stage)
-            for name, facts in stated.items()
-        }
-        return Imported(changes, stats_of(open_store.snapshot(open_store.newest)))
+        for number, (name, facts) in enumerate(stated.items()):
+            tell("store", number, len(files), name)
+            changes[name] = open_store.replace(facts, source=name, stage=stage)
+        tell("store", len(files), len(files), "")
+        known = stats_of(open_store.snapshot(changes[name].version))
+    return Imported(changes, {name: repeated(facts) for name, facts in stated.items()}, known)
+
+
+def _sources(files: Sequence[Path], source: str | None) -> dict[str, Path]:
+    """Return the files by the name under which each speaks."""
+    names = {source or file.name: file for file in files}
+    if len(names) < len(files):
+        raise DataError(
+            f"{len(files)} files would speak under {len(names)} names ({listed(names)}), and what "
+            "one says would replace what another says. Import them one by one, each with its own "
+            "--source."
+        )
+    return names
 
 
 def stats(store: Path, *, version: int | None = None) -> Stats:
@@ -145,13 +184,6 @@ def rollback(store: Path) -> Rows:
     """Let the version answer that did before."""
     with Store(store) as open_store:
         return _active(open_store.rollback())
-
-
-def add(store: Path, fact: Fact, *, stage: bool = False) -> Rows:
-    """State one fact by hand."""
-    with Store(store) as open_store:
-        change = open_store.add([fact], stage=stage)
-    return Rows([_changed(change)], change._asdict())
 
 
 def retract(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from allrounder.errors import listed
-from allrounder.knowledge.facts import ALIAS, IS_A, NAME
+from allrounder.knowledge.facts import ALIAS, IS_A, NAME, Fact
 from allrounder.knowledge.snapshot import Snapshot
 from allrounder.lazy import lazy
 
@@ -33,6 +33,10 @@ class Finding:
     def of(cls, cases: Sequence[str]) -> "Finding":
         """Return the finding of all its cases."""
         return cls(len(cases), sorted(cases)[:SHOWN])
+
+    def __str__(self) -> str:
+        """Return the first cases."""
+        return ", ".join(self.cases) + (", …" if self.count > len(self.cases) else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ class Stats:
             ("aliases of several entities", self.ambiguous),
         ]:
             if finding.count:
-                lines.append(f"{finding.count:,} {words}: {_cut(finding)}")
+                lines.append(f"{finding.count:,} {words}: {finding}")
         return "\n".join(lines)
 
 
@@ -106,6 +110,14 @@ def stats_of(snapshot: Snapshot) -> Stats:
         cycles=Finding.of([snapshot.entities[i] for i in _cyclic(snapshot)]),
         ambiguous=Finding.of(_ambiguous(snapshot)),
     )
+
+
+def repeated(facts: Sequence[Fact]) -> Finding:
+    """Return the statements that are made more than once, whatever their confidence."""
+    if len({fact[:6] for fact in facts}) == len(facts):
+        return Finding()
+    counts = Counter(fact._replace(confidence=1.0) for fact in facts)
+    return Finding.of([str(fact) for fact, count in counts.items() if count > 1])
 
 
 def _cyclic(snapshot: Snapshot) -> list[int]:
@@ -147,8 +159,3 @@ def _most(counts: dict[str, int]) -> dict[str, int]:
 
 def _counted(counts: dict[str, int]) -> str:
     return listed((f"{name} {count:,}" for name, count in counts.items()), 12)
-
-
-def _cut(finding: Finding) -> str:
-    more = ", …" if finding.count > len(finding.cases) else ""
-    return ", ".join(finding.cases) + more

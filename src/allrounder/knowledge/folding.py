@@ -7,7 +7,7 @@ places of all characters are kept.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -82,12 +82,16 @@ class Folded(NamedTuple):
     begins: np.ndarray
     places: dict[int, np.ndarray]
 
-    def original(self, text: int, start: int, end: int) -> tuple[int, int]:
-        """Return a stretch of one text in places of the original."""
-        start, end = start - int(self.begins[text]), end - int(self.begins[text])
-        if text not in self.places:
-            return start, end
-        return int(self.places[text][start]), int(self.places[text][end])
+    def original(
+        self, starts: np.ndarray, ends: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the text of each stretch, and the stretch in places of the original."""
+        texts = np.searchsorted(self.begins, starts, "right") - 1
+        starts, ends = starts - self.begins[texts], ends - self.begins[texts]
+        for text, places in self.places.items():
+            span = slice(*np.searchsorted(texts, [text, text + 1]))
+            starts[span], ends[span] = places[starts[span]], places[ends[span]]
+        return texts, starts, ends
 
     def inside(self) -> list[np.ndarray]:
         """Return the places in `codes` that lie within what came of one character."""
@@ -99,6 +103,7 @@ class Folding:
 
     def __init__(self) -> None:
         self._table = np.full(0x110000, UNKNOWN, np.uint32)
+        self._folds = _Folds()
 
     def __call__(self, texts: Sequence[str]) -> Folded:
         """Return the texts folded."""
@@ -108,21 +113,59 @@ class Folding:
         odd[1:] |= (codes[1:] == BLANKS) & (codes[:-1] == BLANKS)
         lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
         begins = np.cumsum(lengths) - lengths
-        if not odd.any():
-            return Folded(codes, begins, {})
-        owners = np.unique(np.searchsorted(begins, np.flatnonzero(odd), "right") - 1)
-        return _spliced(codes, begins, {i: _moved(texts[i]) for i in owners.tolist()})
+        moved = {}
+        for i in np.unique(np.searchsorted(begins, np.flatnonzero(odd), "right") - 1).tolist():
+            span = slice(begins[i], begins[i] + lengths[i])
+            moved[i] = self._moved(texts[i], codes[span], np.flatnonzero(odd[span]).tolist())
+        return _spliced(codes, begins, moved) if moved else Folded(codes, begins, {})
 
     def _one_by_one(self, raw: np.ndarray) -> np.ndarray:
         codes = self._table[raw]
         unknown = codes == UNKNOWN
         if unknown.any():
             for code in np.unique(raw[unknown]).tolist():
-                fold = _fold(chr(code))
+                fold = self._folds[chr(code)]
                 regular = len(fold) == 1 and not _IRREGULAR.match(chr(code))
                 self._table[code] = ord(fold) if regular else IRREGULAR
             codes = self._table[raw]
         return codes
+
+    def _moved(
+        self, text: str, codes: np.ndarray, odd: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the code points of a text of which some do not stay one, and where each was."""
+        parts, places, before = [], [], 0
+        for start, end in _clusters(text, odd):
+            fold = code_points(self._folds[text[start:end]])
+            parts += [codes[before:start], fold]
+            places += [np.arange(before, start), np.full(len(fold), -1)]
+            places[-1][:1] = start
+            before = end
+        places.append(np.arange(before, len(codes)))
+        return np.concatenate([*parts, codes[before:]]), np.concatenate(places)
+
+
+def _clusters(text: str, odd: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the stretches that fold together around characters that do not fold by themselves."""
+    behind = 0
+    for place in odd:
+        if place >= behind:
+            piece = _PIECE.match(text, max(place - 1, behind))
+            if piece.end() <= place:
+                piece = _PIECE.match(text, place)
+            behind = piece.end()
+            yield piece.span()
+
+
+class _Folds(dict):
+    """What pieces fold to; single characters are remembered."""
+
+    def __missing__(self, piece: str) -> str:
+        """Return what a piece folds to."""
+        fold = _fold(piece)
+        if len(piece) == 1:
+            self[piece] = fold
+        return fold
 
 
 BLANKS = ord(" ")
@@ -141,18 +184,6 @@ def _fold(piece: str) -> str:
     plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", plain).casefold())
     plain = _ACCENTS.sub("", plain)
     return piece if plain.isspace() else plain  # an accent by itself is a sign
-
-
-def _moved(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the code points of a text folded piece by piece, and where each of them was."""
-    pieces = _PIECE.findall(text)
-    folds = [_fold(piece) for piece in pieces]
-    begins = np.cumsum([0, *map(len, pieces)])
-    lengths = np.array([*map(len, folds), 1])
-    places = np.full(lengths.sum(), -1)
-    firsts = np.cumsum(lengths) - lengths
-    places[firsts[lengths > 0]] = begins[lengths > 0]
-    return code_points("".join(folds) + "\0"), places
 
 
 def _spliced(

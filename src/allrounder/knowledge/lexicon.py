@@ -27,8 +27,10 @@ BLOCK = 1 << 16
 BEGINNINGS = 18
 """Bits that tell the first two characters of an alias."""
 
-CERTAIN = (1.0,)
+LONGEST = 256
+"""Names with more characters are not looked for."""
 
+CERTAIN = (1.0,)
 
 Meaning = tuple[tuple[int, ...], tuple[float, ...]]
 """Entities, and the prior of each."""
@@ -109,10 +111,10 @@ class Lexicon:
         folding, hashing = Folding(), Hashing()
         parts = [_hashed(block, folding, hashing) for block in blocks]
         hashes, lengths, beginnings = (np.concatenate(part) for part in zip(*parts, strict=True))
-        long = lengths >= max(1, min_length)
+        kept = (lengths >= max(1, min_length)) & (lengths <= LONGEST)
         reach = np.ones(1 << BEGINNINGS, np.int32)
-        np.maximum.at(reach, beginnings[long], lengths[long])
-        return cls(_meanings(hashes[long], entities[long], weights[long]), reach)
+        np.maximum.at(reach, beginnings[kept], lengths[kept])
+        return cls(_meanings(hashes[kept], entities[kept], weights[kept]), reach)
 
     def __len__(self) -> int:
         """Return the number of different aliases."""
@@ -135,16 +137,12 @@ class Lexicon:
     def _found(self, texts: Sequence[str]) -> list[list[Mention]]:
         folded = self._folding(texts)
         starts, ends, aliases = self._hits(folded)
-        owners = (np.searchsorted(folded.begins, starts, "right") - 1).tolist()
+        chosen = _leftmost(starts.tolist(), ends.tolist())
+        places = folded.original(starts[chosen], ends[chosen])
+        meant = self._meanings.of_all(aliases[chosen])
         found: list[list[Mention]] = [[] for _ in texts]
-        behind = 0
-        meant = self._meanings.of_all(aliases)
-        for owner, start, end, meaning in zip(
-            owners, starts.tolist(), ends.tolist(), meant, strict=True
-        ):
-            if start >= behind:
-                behind = end
-                found[owner].append(Mention(*folded.original(owner, start, end), *meaning))
+        for text, start, end, meaning in zip(*map(np.ndarray.tolist, places), meant, strict=True):
+            found[text].append(Mention(start, end, *meaning))
         return found
 
     def _hits(self, folded: Folded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -170,6 +168,16 @@ class Lexicon:
             places[active] += 1
             active = active[~same & (here + 1 < ends[active])]
         return found
+
+
+def _leftmost(starts: Sequence[int], ends: Sequence[int]) -> np.ndarray:
+    """Return which stretches to take from left to right, so that none overlap."""
+    chosen, behind = [], 0
+    for i, start in enumerate(starts):
+        if start >= behind:
+            chosen.append(i)
+            behind = ends[i]
+    return np.array(chosen, np.int64)
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -21,6 +21,7 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -182,10 +183,11 @@ class Snapshot:
         return Strings(pc.coalesce(named, self.short_ids))
 
     def nameless(self) -> np.ndarray:
-        """Return the entities of which something is known, but no name."""
+        """Return the entities of which something is known, but no name; blank nodes left out."""
         known = np.diff(self._offsets) > 0
         known[self.pairs(NAME).subjects] = False
-        return np.flatnonzero(known)
+        blank = pc.starts_with(self.entities.array, "_:").to_numpy(zero_copy_only=False)
+        return np.flatnonzero(known & ~blank)
 
     def unknown(self) -> np.ndarray:
         """Return the entities that only occur as objects."""
@@ -222,11 +224,11 @@ class Snapshot:
     def save(self, folder: str | Path) -> None:
         """Write the snapshot as a folder, whole or not at all."""
         folder = Path(folder)
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+        draft = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
         try:
-            shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             self._write(draft)
+            _flush(draft)
             if folder.exists():
                 shutil.rmtree(folder)
             draft.rename(folder)
@@ -361,6 +363,13 @@ def _sorted(strings: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def _places(strings: pa.Array, known: pa.Array) -> np.ndarray:
     return pc.fill_null(pc.index_in(strings, known), -1).to_numpy()
+
+
+def _flush(folder: Path) -> None:
+    """Return once all files of a folder are on disk."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _mapped(path: Path) -> Strings:

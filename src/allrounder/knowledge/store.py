@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from allrounder.errors import DataError, RunError
 from allrounder.knowledge.database import INDEX, connect, spoken, transaction
@@ -147,8 +148,10 @@ class Store:
     @property
     def active(self) -> int:
         """The version that answers; 0 where nothing is known yet."""
-        rows = self._all("SELECT version FROM activations WHERE undone IS NULL ORDER BY number")
-        return rows[-1][0] if rows else 0
+        rows = self._all(
+            "SELECT version FROM activations WHERE undone IS NULL ORDER BY number DESC LIMIT 1"
+        )
+        return rows[0][0] if rows else 0
 
     @property
     def newest(self) -> int:
@@ -168,10 +171,10 @@ class Store:
         zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         rows = self._all(
             "SELECT version FROM activations WHERE at <= :at AND (undone IS NULL OR undone > :at) "
-            "ORDER BY number",
+            "ORDER BY number DESC LIMIT 1",
             {"at": _time(zoned)},
         )
-        return rows[-1][0] if rows else 0
+        return rows[0][0] if rows else 0
 
     def replace(self, facts: Iterable[Fact], *, source: str, stage: bool = False) -> Change:
         """Let a source say these facts, and nothing else from now on.
@@ -181,7 +184,7 @@ class Store:
             source: who says so; what other sources say is left alone.
             stage: make the version without letting it answer yet.
         """
-        table = as_table(facts)
+        table = _checked(as_table(facts))
         return self._change(
             lambda version: self._say(version, source, table, only=True),
             note=f"import {source}",
@@ -190,7 +193,7 @@ class Store:
 
     def add(self, facts: Iterable[Fact], *, source: str = BY_HAND, stage: bool = False) -> Change:
         """Let a source say these facts too."""
-        table = as_table(facts)
+        table = _checked(as_table(facts))
         return self._change(
             lambda version: self._say(version, source, table, only=False),
             note=f"add to {source}",
@@ -318,9 +321,10 @@ class Store:
         return change
 
     def _activate(self, version: int) -> None:
-        self._link.execute(
-            "INSERT INTO activations (version, at) VALUES (?, ?)", [version, _time()]
-        )
+        if version != self.active:
+            self._link.execute(
+                "INSERT INTO activations (version, at) VALUES (?, ?)", [version, _time()]
+            )
         self._set_tip(version)
 
     def _set_tip(self, version: int) -> None:
@@ -433,6 +437,15 @@ class Store:
 def _time(moment: datetime | None = None) -> str:
     """Return a time in UTC as text that sorts."""
     return (moment or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _checked(table: pa.Table) -> pa.Table:
+    """Return facts that can be valid on some day."""
+    never = pc.less_equal(table["valid_to"], table["valid_from"])
+    for row in pc.indices_nonzero(pc.fill_null(never, False)).to_pylist()[:1]:
+        fact = Fact(*[column[row].as_py() for column in table.columns])
+        raise DataError(f"`valid_to` must be after `valid_from`. Found: {fact}.")
+    return table
 
 
 def _strongest(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -58,6 +58,8 @@ def test_an_id_alone_is_a_name(told):
         ('{"id": ', "kb.jsonl, line 1: column 8 is not JSON"),
         ("[1]", "kb.jsonl, line 1: expected an entity such as"),
         ('{"id": "a", "alias": "b"}', "an entity has no key 'alias'. Did you mean 'aliases'?"),
+        ('{"id": "\\ud83d"}', "`id` holds half a character."),
+        ('{"id": ' + "[" * 100_000, "kb.jsonl, line 1: the JSON is nested too deeply."),
         ('{"id": 7}', "`id` must be a text. Found 7: put it in quotes."),
         ('{"id": "a", "aliases": [{"alias": "b", "prior": 2}]}', "`prior` must be a number from 0"),
         ('{"id": "a", "facts": ["b"]}', '`facts` must look like {"predicate": "value"}.'),

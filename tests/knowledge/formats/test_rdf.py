@@ -109,9 +109,9 @@ def test_the_other_formats_say_the_same(told):
             "a.rdf",
             '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n<rdf:Description>\n'
             "</rdf:RDF>",
-            "a.rdf, line 3: expected Rdf-Xml",
+            "a.rdf, line 3: expected RDF/XML",
         ),
-        ("a.jsonld", '{"@id": "e:a",\n "e:p" "x"}', "a.jsonld, line 2: expected Json-Ld"),
+        ("a.jsonld", '{"@id": "e:a",\n "e:p" "x"}', "a.jsonld, line 2: expected JSON-LD"),
         (
             "a.jsonld",
             '{"@context": "https://schema.org/", "name": "x"}',

@@ -18,10 +18,10 @@ FORMATS = {
     "csv": Triples(",", quoted=True),
     "tsv": Triples("\t", quoted=False),
     "jsonl": Entities(),
-    "turtle": Rdf("TURTLE"),
-    "ntriples": Rdf("N_TRIPLES"),
-    "rdfxml": Rdf("RDF_XML"),
-    "jsonld": Rdf("JSON_LD"),
+    "turtle": Rdf("TURTLE", "Turtle"),
+    "ntriples": Rdf("N_TRIPLES", "N-Triples"),
+    "rdfxml": Rdf("RDF_XML", "RDF/XML"),
+    "jsonld": Rdf("JSON_LD", "JSON-LD"),
 }
 
 WRITTEN = {

@@ -126,6 +126,8 @@ def _parsed(reading: Reading, number: int, line: str) -> dict[str, Any]:
             f"column {error.colno} is not JSON: {error.msg}. Every line must be one whole JSON "
             'object, such as {"id": "Q1", "name": "…"}.',
         ) from None
+    except RecursionError:
+        raise reading.wrong(number, "the JSON is nested too deeply.") from None
     if not isinstance(entity, dict) or "id" not in entity:
         raise reading.wrong(
             number,

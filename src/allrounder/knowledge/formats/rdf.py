@@ -5,6 +5,7 @@ its IRI; where two predicates of a file end alike, both keep the whole. Blank no
 the order in which they appear, so that reading a file again gives the same facts.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,9 +25,15 @@ else:
 
 @dataclass(frozen=True)
 class Rdf:
-    """A format of RDF, by its name in pyoxigraph."""
+    """A format of RDF.
+
+    Args:
+        name: what pyoxigraph calls it.
+        title: what people call it.
+    """
 
     name: str
+    title: str
 
     def facts(self, reading: Reading) -> Iterator[Fact]:
         """Return the facts of the file."""
@@ -62,7 +69,7 @@ class Rdf:
         line = error.lineno or (_broken_xml(reading) if self.name == "RDF_XML" else None)
         place = reading.file.at(line) if line else reading.file.shown
         return DataError(
-            f"{place}: expected {self.name.replace('_', '-').title()}, found a mistake: "
+            f"{place}: expected {self.title}, found a mistake: "
             f"{_shortened(str(error.msg))}. Correct the file or name its format."
         )
 
@@ -120,4 +127,4 @@ def _broken_xml(reading: Reading) -> int | None:
 
 def _shortened(message: str) -> str:
     """Return pyoxigraph's words without the place, which is said already."""
-    return message.partition(": ")[2] if message.startswith("Parser error at") else message
+    return re.sub(r"^Parser error [^:]*: ", "", message)

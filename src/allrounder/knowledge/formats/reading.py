@@ -45,6 +45,10 @@ class Reading:
         text = value.strip()
         if not text:
             raise self.wrong(line, f"expected {what}, found nothing. Fill it in or drop the line.")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise self.wrong(
+                line, f"{what} holds half a character. Found {text!r}: write it whole."
+            )
         return text
 
     def day(self, value: Any, line: int, what: str) -> date | None:
