@@ -168,7 +168,7 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"facts": {"path": "kb.tsv", "predicate": {}}}},
             "`knowledge.facts.predicate` is not a known key. Did you mean 'predicates'? Known: "
-            "format, min_length, path, predicates, version.",
+            "format, min_length, path, predicates, version, without.",
         ),
         (
             {"knowledge": {"facts": {"path": "kb.tsv", "min_length": 0}}},

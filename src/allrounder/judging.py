@@ -31,7 +31,8 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     """Return the training that a plan describes, its models found on disk."""
     inputs, base = plan.located(), plan.base()
     base = base and base.at(date.today())
-    injections = plan.knowledge.injection if plan.knowledge else []
+    injections = plan.knowledge.injection if base and plan.knowledge else []
+    readers = fresh_readers(inputs, injections, seed=plan.training.seed)
     return Job(
         inputs=inputs,
         tasks=plan.tasks,
@@ -44,7 +45,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         old=plan.opened(),
         freeze=plan.start.freeze if plan.start else [],
         rules=plan.rules(),
-        knowing=base and Knowing.of(base, injections, fresh_readers(inputs, injections)),
+        knowing=base and Knowing.of(base, injections, readers),
     )
 
 

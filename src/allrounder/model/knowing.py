@@ -229,9 +229,18 @@ class Reader:
         return cls(encoder, module)
 
 
-def fresh_readers(inputs: Mapping[str, Encoder], injections: Sequence[Injection]) -> dict:
-    """Return by input the encoder as it comes, for injections that have facts read."""
+def fresh_readers(
+    inputs: Mapping[str, Encoder], injections: Sequence[Injection], *, seed: int = 0
+) -> dict[str, Reader]:
+    """Return by input the encoder as it comes, for injections that have facts read.
+
+    Args:
+        inputs: the encoders.
+        injections: the injections.
+        seed: of encoders that begin at random.
+    """
     with torch.random.fork_rng():
+        torch.manual_seed(seed)
         return {name: Reader(inputs[name], inputs[name].module()) for name in _reading(injections)}
 
 
