@@ -63,7 +63,7 @@ def refused(path: Path, *changes: str) -> str:
             {"training": {"epoch": 3}},
             "`training.epoch` is not a known key. Did you mean 'epochs'? Known: accumulate, "
             "batch_records, batch_tokens, checkpoint_minutes, clip, dropout, "
-            "ema, epochs, evaluate_every, first, head_lr, head_start, hold, lr, optimizer, "
+            "ema, epochs, evaluate_every, first, head_lr, head_start, hold, lift, lr, optimizer, "
             "patience, precision, probe, r_drop, sampling, schedule, seed, snapshots, twins, "
             "weighting.",
         ),
@@ -168,7 +168,7 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"facts": {"path": "kb.tsv", "predicate": {}}}},
             "`knowledge.facts.predicate` is not a known key. Did you mean 'predicates'? Known: "
-            "format, min_length, path, predicates.",
+            "format, min_length, path, predicates, version.",
         ),
         (
             {"knowledge": {"facts": {"path": "kb.tsv", "min_length": 0}}},

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from allrounder.encoders.vocabulary import Vocabulary
 from allrounder.errors import ProjectError, listed
 from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.table import aligned
+from allrounder.knowledge.findings import Stats, stats_of
 from allrounder.plan import Plan
 from allrounder.records import SPLITS, DataReport, Records, TextField, inspect, load
 from allrounder.rules import Rules, Terms
@@ -24,6 +26,9 @@ SAMPLE = 5_000
 
 SHOWN = 10
 """Bad values that are listed."""
+
+RARE = 0.02
+"""Share of texts with a mention below which a knowledge base can hardly matter."""
 
 FEW = 30
 """Labels of a task in a split below which its scores say little."""
@@ -40,6 +45,8 @@ class CheckReport:
         untrained: by task, the labels that no training record carries.
         frozen: the tasks that are kept as they are, and need no labels.
         sharing: what a short probe says of sharing one model, where it was asked for.
+        knowledge: the knowledge base in numbers, and what is odd about it.
+        mentioned: by input, the share of a sample of its texts that mention an entity.
     """
 
     data: DataReport
@@ -48,6 +55,8 @@ class CheckReport:
     untrained: dict[str, list[str]]
     frozen: list[str] = field(default_factory=list)
     sharing: Advice | None = None
+    knowledge: Stats | None = None
+    mentioned: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -58,6 +67,8 @@ class CheckReport:
             "untrained": self.untrained,
             "advice": self.advice,
             "sharing": self.sharing and dataclasses.asdict(self.sharing),
+            "knowledge": self.knowledge and self.knowledge.to_dict(),
+            "mentioned": self.mentioned,
         }
 
     @property
@@ -70,12 +81,13 @@ class CheckReport:
             *_untrained_labels(self.untrained),
             *_spans(self.inside_words),
             *_texts(self.vocabulary),
+            *_unmentioned(self.mentioned),
         ]
 
     def __str__(self) -> str:
         data = self.data
         parts = [_coverage(data), _label_table(data), _text_table(self), _value_table(data)]
-        parts += [_aside_table(data)]
+        parts += [_aside_table(data), _knowledge_table(self)]
         advice = "\n".join(f"- {line}" for line in self.advice) or "Nothing looks wrong."
         parts += [advice, str(self.sharing or "")]
         return "\n\n".join(part for part in parts if part)
@@ -142,7 +154,22 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
             and (found := _untrained(records, name, task))
         },
         frozen=frozen,
+        **_known(plan, records),
     )
+
+
+def _known(plan: Plan, records: Records) -> dict[str, Any]:
+    """Return the knowledge base in numbers, and how often texts mention what it knows."""
+    base = plan.base()
+    if base is None or plan.knowledge is None:
+        return {}
+    mentioned = {}
+    for name in dict.fromkeys(found.of or "" for found in plan.knowledge.injection):
+        texts = _sample(records, (plan.inputs[name].fields or [name])[0])
+        linked = base.link(pa.array(texts, pa.string()))
+        has = np.diff(linked.mentions.starts) > 0
+        mentioned[name] = round(float(has.mean()), 4) if len(has) else 0.0
+    return {"knowledge": stats_of(base.snapshot), "mentioned": mentioned}
 
 
 def ruled(plan: Plan, tell: Tell | None = None) -> tuple[Rules, Terms]:
@@ -326,6 +353,22 @@ def _spans(inside_words: dict[str, float]) -> Iterator[str]:
             yield (
                 f"{share:.1%} of the spans of {task} begin or end inside a word, where no answer "
                 f"can: set `tasks.{task}.split_words: true` if that is meant."
+            )
+
+
+def _knowledge_table(report: CheckReport) -> str:
+    if report.knowledge is None:
+        return ""
+    shares = ", ".join(f"{share:.1%} of {name}" for name, share in report.mentioned.items())
+    return f"knowledge, {report.knowledge}\nmention something: {shares}"
+
+
+def _unmentioned(mentioned: dict[str, float]) -> Iterator[str]:
+    for name, share in mentioned.items():
+        if share < RARE:
+            yield (
+                f"Only {share:.1%} of the texts of {name} mention anything that the knowledge base "
+                "knows: are its names those that texts use? Add aliases."
             )
 
 

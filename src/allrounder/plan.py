@@ -194,6 +194,7 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
     _check_names(plan)
     _check_head_start(plan)
     _check_r_drop(plan)
+    _check_lift(plan)
     return plan
 
 
@@ -402,6 +403,15 @@ def _check_r_drop(plan: Plan) -> None:
         raise ProjectError(
             "`training.r_drop` compares two passes under different dropout, and there is none: set "
             "`training.dropout` or the `dropout` of an input above 0."
+        )
+
+
+def _check_lift(plan: Plan) -> None:
+    """Refuse to ask what a knowledge base adds where there is none."""
+    if plan.training.lift and not (plan.knowledge and plan.knowledge.facts):
+        raise ProjectError(
+            "`training.lift` asks what the knowledge base adds, and the project has none: name one "
+            "as `knowledge.facts`, or remove `lift`."
         )
 
 

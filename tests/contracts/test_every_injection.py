@@ -20,7 +20,7 @@ from allrounder.training.loop import Loop
 
 EXAMPLES = {
     "gazetteer": Gazetteer(of="text", dropout=0.0),
-    "facts": Facts(of="text", dropout=0.0, inner=8),
+    "facts": Facts(of="text", dropout=0.0, heads=2, inner=8),
 }
 KINDS = pytest.mark.parametrize("kind", sorted(INJECTIONS.builtin))
 

@@ -341,6 +341,37 @@ def test_every_answer_lies_in_the_label_set(kind, seed):
         assert json.loads(json.dumps(answer)) == answer
 
 
+MENTIONED = {
+    "multilabel": {"firm": 1, "joy": 1},
+    "regression": {0.5: 1, -1.0: 1},
+    "spans": {"ORG": 2, "LOC": 1},
+}
+"""What rules speak of; a kind without a row is mentioned as a whole."""
+
+
+@KINDS
+@given(seed=st.integers(0, 10_000))
+def test_every_option_is_a_label_and_the_cheapest_is_the_own_answer(kind, seed):
+    task = example(kind).task
+    if task.speaks is None:
+        return
+    scores, mentioned = random_scores(task, seed), MENTIONED.get(kind, {})
+    own, options = task.decode(scores), task.options(scores, {}, mentioned)
+    for label, variables in zip(own, options, strict=True):
+        best = [variable.best for variable in variables]
+        assert all(v.costs[v.best] == min(v.costs) for v in variables)
+        assert task.taken(label, variables, best) == label
+        for at in range(max(len(variable.values) for variable in variables)):
+            picks = [min(at, len(variable.values) - 1) for variable in variables]
+            assert _is_label(kind, task, task.taken(label, variables, picks))
+    taken = [
+        task.taken(label, variables, [len(v.values) - 1 for v in variables])
+        for label, variables in zip(own, options, strict=True)
+    ]
+    for answer in task.answers(scores, {}, taken):
+        assert json.loads(json.dumps(answer)) == answer
+
+
 def random_scores(task: Task, seed: int, scale: float = 4.0) -> Any:
     """Return scores of A and B as no head would give them."""
     prepared = made({"it": task}, [{"text": A}, {"text": B}])

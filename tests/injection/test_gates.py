@@ -1,7 +1,5 @@
 """Injection modules compute what their papers say, written out one token at a time."""
 
-import math
-
 import pytest
 import torch
 
@@ -73,27 +71,33 @@ def test_a_record_hears_of_the_types_of_all_its_mentions():
     assert torch.equal(found[1], given.pooled[1])
 
 
-def test_attention_is_a_softmax_over_facts_and_the_null_fact():
-    layer, h = opened(Attention(WIDTH, 4)), torch.randn(3, WIDTH)
+def test_attention_is_a_softmax_over_facts_and_the_null_fact_in_every_head():
+    layer, h = opened(Attention(WIDTH, 2, 4)), torch.randn(3, WIDTH)
     facts, asker = torch.randn(4, WIDTH), torch.tensor([0, 0, 0, 2])
     found = layer(h, asker, facts)
     for place in range(3):
         mine = [fact for fact, whose in zip(facts, asker, strict=True) if whose == place]
-        query = layer.query(h[place]) / math.sqrt(4)
-        scores = torch.stack([query @ layer.null, *(query @ layer.key(f) for f in mine)])
-        values = torch.stack([torch.zeros(WIDTH), *(layer.value(f) for f in mine)])
-        expected = layer.gate.tanh() * (scores.softmax(0) @ values)
+        heads = []
+        for head in range(2):
+            part = slice(4 * head, 4 * head + 4)
+            query = layer.query(h[place])[part]
+            keys = [layer.null[head], *(layer.key(fact)[part] for fact in mine)]
+            cosines = torch.stack([torch.cosine_similarity(query, key, 0) for key in keys])
+            alpha = (layer.factor[head] * cosines).softmax(0)
+            values = [torch.zeros(4), *(layer.value(fact)[part] for fact in mine)]
+            heads.append(alpha @ torch.stack(values))
+        expected = layer.gate.tanh() * layer.told(torch.cat(heads))
         assert torch.allclose(found[place], expected, atol=1e-5)
 
 
 def test_very_large_scores_stay_finite():
-    layer = opened(Attention(WIDTH, 4))
+    layer = opened(Attention(WIDTH, 2, 4))
     found = layer(torch.randn(1, WIDTH), torch.tensor([0, 0]), 1e4 * torch.randn(2, WIDTH))
     assert torch.isfinite(found).all()
 
 
 def test_tokens_attend_to_the_facts_of_their_own_mention():
-    module, given = opened(AttendedFacts(WIDTH, 4, 0.0)), features()
+    module, given = opened(AttendedFacts(WIDTH, 2, 4, 0.0)), features()
     vectors = torch.randn(3, WIDTH)
     found = module(given, told(vectors)).tokens
     placed = module.norm(vectors[1:]) + module.places.weight[1]

@@ -212,3 +212,20 @@ def test_a_store_answers_from_its_active_version_and_replays_old_ones(tmp_path):
     assert project.predict(ask)["topic"]["label"] == "energy"
     assert project.replay(middle) == middle
     store.close()
+
+
+def test_check_says_what_is_known_and_how_often_texts_mention_it(news, say):
+    code, out, err = say("check", news, "--quiet")
+    assert code == 0, err
+    assert "knowledge, version 1: 65 facts about 65 entities" in out
+    assert "mention something: 100.0% of text" in out
+    code, out, _ = say("check", news, "--quiet", "--json")
+    assert json.loads(out)["knowledge"]["predicates"] == {"sector": 65}
+
+
+def test_check_says_where_texts_hardly_mention_anything(tmp_path, say):
+    file = write(tmp_path / "strange")
+    file.with_name("firms.tsv").write_text("Quux\tsector\tenergy\n", encoding="utf-8")
+    code, out, err = say("check", file, "--quiet")
+    assert code == 0, err
+    assert "Only 0.0% of the texts of text mention anything that the knowledge base knows" in out

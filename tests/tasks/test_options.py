@@ -27,7 +27,6 @@ def test_every_kind_that_speaks_is_tried_here_or_beside_the_automaton():
 @given(scores=SCORES, calibration=CALIBRATION)
 def test_the_cheapest_option_is_the_own_answer(kind, scores, calibration):
     task, mentioned = CASES[kind]
-    scores = scores.sort(-1, descending=True).values if kind == "ordinal" else scores
     (variables,) = task.options(scores, calibration, mentioned)
     (own,) = task.decode(scores)
     picks = [variable.best for variable in variables]

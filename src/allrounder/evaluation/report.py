@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from allrounder.evaluation import advice as advices
 from allrounder.evaluation.advice import Advice, Outcome
+from allrounder.evaluation.lift import KnowledgeReport
 from allrounder.evaluation.rules import RulesReport
 from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import Sharing
@@ -174,6 +175,7 @@ class Report:
     Args:
         tasks: what was found, per task.
         sharing: what sharing did to each task, where twins were trained.
+        knowledge: what the knowledge base adds, where that was asked for.
         rules: what rules did to the answers, where the project has rules.
         advice: what a probe said of sharing before training, where one was asked for.
         history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
@@ -190,6 +192,7 @@ class Report:
     tasks: dict[str, TaskReport]
     sharing: Sharing | None = None
     rules: RulesReport | None = None
+    knowledge: KnowledgeReport | None = None
     advice: Advice | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -211,8 +214,10 @@ class Report:
         """The notes, what sharing did, and the findings, each once."""
         shared = self.sharing.sentences if self.sharing else []
         foreseen = advices.sentences(self.outcomes)
+        known = self.knowledge.sentences if self.knowledge else []
         ruled = self.rules.sentences if self.rules else []
-        return list(dict.fromkeys([*self.notes, *shared, *foreseen, *ruled, *self.findings]))
+        told = [*self.notes, *shared, *foreseen, *known, *ruled, *self.findings]
+        return list(dict.fromkeys(told))
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
@@ -231,6 +236,7 @@ class Report:
         tables += [
             _by_subset(n, task.robustness) for n, task in self.tasks.items() if task.robustness
         ]
+        tables += [str(self.knowledge)] if self.knowledge else []
         tables += [str(self.rules)] if self.rules else []
         tables += [_by_direction(n, task) for n, task in self.tasks.items() if task.directions]
         return "\n".join(["\n\n".join(tables), *_listed(self.sentences)])

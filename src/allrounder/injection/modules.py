@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from allrounder.encoders.modules import Features
 
@@ -79,8 +80,8 @@ class Injecting(nn.Module, ABC):
     def forward(self, features: Features, told: Told) -> Features:
         """Return the features of n records with what is known of them."""
         if self.training and self.dropout:
-            told = told.only(torch.rand(len(told.records), device=told.records.device)
-                             >= self.dropout)  # fmt: skip
+            drawn = torch.rand(len(told.records), device=told.records.device)
+            told = told.only(drawn >= self.dropout)
         pooled = features.pooled + self.records(features.pooled, told)
         if features.tokens is None:
             return replace(features, pooled=pooled)
@@ -160,17 +161,23 @@ class GatedTypes(Injecting):
 class Attention(nn.Module):
     """Gated attention of some queries to some facts each, and to a null fact.
 
+    Scores are cosines times a learned factor, so that no head can shut out all facts but one in a
+    few steps; heads can look at facts of different predicates.
+
     Args:
         width: D, of queries' states and of facts alike.
-        inner: the width of queries and keys.
+        heads: H.
+        inner: the width of queries, keys and values of a head.
     """
 
-    def __init__(self, width: int, inner: int) -> None:
+    def __init__(self, width: int, heads: int, inner: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, inner)
-        self.key = nn.Linear(width, inner)
-        self.value = nn.Linear(width, width)
-        self.null = nn.Parameter(torch.zeros(inner))
+        self.query = nn.Linear(width, heads * inner)
+        self.key = nn.Linear(width, heads * inner)
+        self.value = nn.Linear(width, heads * inner)
+        self.told = nn.Linear(heads * inner, width, bias=False)
+        self.null = nn.Parameter(torch.randn(heads, inner))
+        self.factor = nn.Parameter(torch.full((heads,), 4.0))
         self.gate = nn.Parameter(torch.zeros(width))
 
     def forward(self, h: Tensor, asker: Tensor, facts: Tensor) -> Tensor:
@@ -181,15 +188,21 @@ class Attention(nn.Module):
             asker: which of them each pair belongs to: [j].
             facts: the fact of each pair: [j, D].
         """
-        queries = self.query(h) * self.null.shape[0] ** -0.5
-        scores = (queries[asker] * self.key(facts)).sum(-1)
-        null = queries @ self.null
-        highest = null.detach().scatter_reduce(0, asker, scores.detach(), "amax")
+        queries, keys = self._apart(self.query(h)), self._apart(self.key(facts))
+        queries = self.factor[:, None] * F.normalize(queries, dim=-1)
+        scores = (queries[asker] * F.normalize(keys, dim=-1)).sum(-1)  # [j, H]
+        null = (queries * F.normalize(self.null, dim=-1)).sum(-1)  # [q, H]
+        index = asker[:, None].expand_as(scores)
+        highest = null.detach().scatter_reduce(0, index, scores.detach(), "amax")
         weights = (scores - highest[asker]).exp()
         total = (null - highest).exp().index_add(0, asker, weights)
-        alpha = weights / total[asker]
-        found = torch.zeros_like(h).index_add(0, asker, alpha[:, None] * self.value(facts))
-        return self.gate.tanh() * found
+        alpha = (weights / total[asker])[..., None]
+        values = self._apart(self.value(facts))
+        found = torch.zeros_like(queries).index_add(0, asker, alpha * values)
+        return self.gate.tanh() * self.told(found.flatten(1))
+
+    def _apart(self, states: Tensor) -> Tensor:
+        return states.unflatten(-1, (len(self.factor), -1))
 
 
 class AttendedFacts(Injecting):
@@ -197,14 +210,15 @@ class AttendedFacts(Injecting):
 
     Args:
         width: D.
-        inner: the width of queries and keys.
+        heads: H.
+        inner: the width of queries, keys and values of a head.
         dropout: how often a mention is passed over in training.
     """
 
-    def __init__(self, width: int, inner: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, inner: int, dropout: float) -> None:
         super().__init__(dropout)
-        self.of_tokens = Attention(width, inner)
-        self.of_records = Attention(width, inner)
+        self.of_tokens = Attention(width, heads, inner)
+        self.of_records = Attention(width, heads, inner)
         self.places = nn.Embedding(2, width)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
 

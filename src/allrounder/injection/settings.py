@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from allrounder.errors import DataError, ProjectError
+from allrounder.errors import DataError, ProjectError, did_you_mean, listed
 from allrounder.injection.base import Injection
 from allrounder.injection.facts import Facts
 from allrounder.injection.gazetteer import Gazetteer
@@ -28,6 +28,8 @@ class FactSource:
         predicates: what predicates of the file are called here, as in `{类别: type}`.
         version: of a store; by default the active one.
         min_length: names with fewer characters are no mentions.
+        without: predicates that are not told; those that a report with `training.lift` found to be
+            of no use are added.
     """
 
     __pydantic_config__ = CLOSED
@@ -37,6 +39,7 @@ class FactSource:
     predicates: dict[str, str] = field(default_factory=dict)
     version: int | None = None
     min_length: int = 1
+    without: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.min_length < 1:
@@ -91,7 +94,14 @@ class FactSource:
 
     def over(self, snapshot: Snapshot) -> Base:
         """Return a knowledge base over a snapshot."""
-        return Base(snapshot, min_length=self.min_length)
+        for name in self.without:
+            if name not in snapshot.predicates:
+                raise ProjectError(
+                    f"`knowledge.facts.without` names {name!r}, which is no predicate of "
+                    f"{self.path}.{did_you_mean(name, snapshot.predicates)} Predicates: "
+                    f"{listed(snapshot.predicates)}."
+                )
+        return Base(snapshot, min_length=self.min_length, without=tuple(self.without))
 
     def _read(self, path: Path) -> Snapshot:
         found = Snapshot.of(read(path, format=self.format, predicates=self.predicates))

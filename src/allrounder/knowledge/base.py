@@ -19,20 +19,30 @@ class Base:
     """What is known at one version, and where it is named.
 
     Args:
-        snapshot: the facts.
+        whole: all facts.
         min_length: aliases with fewer characters name nothing.
-        whole: the facts of all days, where `snapshot` has only those of one.
+        day: only what holds on this day is told; None tells of all days.
+        without: predicates that are not told.
     """
 
-    snapshot: Snapshot
+    whole: Snapshot
     min_length: int = 1
-    whole: Snapshot | None = None
+    day: date | None = None
+    without: tuple[str, ...] = ()
 
     def at(self, day: date) -> "Base":
         """Return only what holds on a day."""
-        whole = self.whole or self.snapshot
-        snapshot = whole.at(day)
-        return self if snapshot is self.snapshot else replace(self, snapshot=snapshot, whole=whole)
+        return replace(self, day=day)
+
+    def dropping(self, *predicates: str) -> "Base":
+        """Return the same without the facts of some predicates; entities keep their numbers."""
+        return replace(self, without=(*self.without, *predicates))
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The facts that are told."""
+        held = self.whole if self.day is None else self.whole.at(self.day)
+        return held.without(self.without) if self.without else held
 
     @cached_property
     def lexicon(self) -> Lexicon:

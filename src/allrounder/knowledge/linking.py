@@ -1,6 +1,6 @@
 """Where the entities of a knowledge base are named in many texts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,14 +54,14 @@ class Linked:
         sizes: list[int] = []
         entities: list[int] = []
         priors: list[float] = []
-        for text in _texts(texts):
-            found = lexicon.find(text) if text else ()
-            counts.append(len(found))
-            for mention in found:
-                spans.append((mention.start, mention.end))
-                sizes.append(len(mention.candidates))
-                entities += mention.candidates
-                priors += mention.priors
+        for part in _parts(texts):
+            for found in lexicon.find_all(part):
+                counts.append(len(found))
+                for mention in found:
+                    spans.append((mention.start, mention.end))
+                    sizes.append(len(mention.candidates))
+                    entities += mention.candidates
+                    priors += mention.priors
         return cls(
             mentions=Ragged(_starts(counts), np.arange(len(spans))),
             spans=np.array(spans, np.int32).reshape(-1, 2),
@@ -74,9 +74,10 @@ class Linked:
         return np.unique(self.candidates.values)
 
 
-def _texts(column: pa.Array | pa.ChunkedArray) -> Iterable[str | None]:
+def _parts(column: pa.Array | pa.ChunkedArray) -> Iterator[list[str]]:
+    """Yield texts, some at a time; a missing one is empty."""
     for start in range(0, len(column), PART):
-        yield from column.slice(start, PART).to_pylist()
+        yield [text or "" for text in column.slice(start, PART).to_pylist()]
 
 
 def _starts(counts: list[int]) -> np.ndarray:

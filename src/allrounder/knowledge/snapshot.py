@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from functools import cached_property
 from hashlib import blake2b
@@ -215,10 +215,18 @@ class Snapshot:
         """Return only what is valid on that day; entities and literals keep their numbers."""
         number = (day - date(1970, 1, 1)).days
         holds = (self._arrays["valid_from"] <= number) & (number < self._arrays["valid_to"])
-        if holds.all():
+        return self._only(holds)
+
+    def without(self, predicates: Collection[str]) -> "Snapshot":
+        """Return the facts of all other predicates; entities and literals keep their numbers."""
+        numbers = [at for at, name in enumerate(self.predicates) if name in predicates]
+        return self._only(~np.isin(self._arrays["predicate"], numbers))
+
+    def _only(self, kept: np.ndarray) -> "Snapshot":
+        if kept.all():
             return self
-        arrays = {name: self._arrays[name][holds] for name in ARRAYS if name != "offsets"}
-        arrays["offsets"] = np.concatenate([[0], np.cumsum(holds)])[self._offsets]
+        arrays = {name: self._arrays[name][kept] for name in ARRAYS if name != "offsets"}
+        arrays["offsets"] = np.concatenate([[0], np.cumsum(kept)])[self._offsets]
         return Snapshot(arrays, self._texts, version=self.version)
 
     def save(self, folder: str | Path) -> None:

@@ -104,7 +104,7 @@ class Knowing:
 
     def save(self, folder: Path) -> None:
         """Write the facts of all days, and the weights of their readers, into a run folder."""
-        (self.base.whole or self.base.snapshot).save(folder / FOLDER / "facts")
+        self.base.whole.save(folder / FOLDER / "facts")
         for name, reader in self.readers.items():
             reader.save(_reader(folder, name))
 

@@ -8,6 +8,7 @@ the optimum, and CP-SAT where that takes more than a budget of nodes.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -103,12 +104,12 @@ class Decoder:
         """Return the same over another knowledge base, or another version of it."""
         return Decoder(self.rules, self.terms, facts, budget=self.budget)
 
-    @property
+    @cached_property
     def tasks(self) -> list[str]:
         """The tasks that rules name."""
         return self.terms.named(self.rules)
 
-    @property
+    @cached_property
     def fields(self) -> list[str]:
         """The fields of inputs that rules read."""
         return sorted({key.name for key in self.keys if key.is_input})

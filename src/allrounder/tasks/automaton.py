@@ -30,14 +30,20 @@ class Way(NamedTuple):
 class Counts:
     """Every combination of counts, and where a span of each label comes from.
 
+    Cells are counted through combinations and tags: combination · G + tag.
+
     Args:
         size: how many combinations there are; the first is nothing seen.
         sources: for each label and combination [L, C, 2], from which combinations a span that
-            begins leads there; -1 where from none.
+            begins leads there.
+        never: where from none [L, C, 2].
+        cells: the number of every cell [C, G].
     """
 
     size: int
     sources: Tensor
+    never: Tensor
+    cells: Tensor
 
 
 def counts(counted: Mapping[int, int], num_labels: int) -> Counts:
@@ -52,7 +58,8 @@ def counts(counted: Mapping[int, int], num_labels: int) -> Counts:
         for seen, place in number.items():
             more = (*seen[:at], min(seen[at] + 1, counted[label]), *seen[at + 1 :])
             sources[label, number[more], int(more == seen)] = place
-    return Counts(len(every), sources)
+    cells = torch.arange(len(every) * (1 + 2 * num_labels)).view(len(every), -1)
+    return Counts(len(every), sources.clamp(min=0), sources < 0, cells)
 
 
 def best_by_count(paths: Lattice, counted: Mapping[int, int]) -> list[list[Way]]:
@@ -75,13 +82,9 @@ def best_by_count(paths: Lattice, counted: Mapping[int, int]) -> list[list[Way]]
 
 
 def _step(paths: Lattice, every: Counts, state: Tensor, t: int) -> tuple[Tensor, Tensor]:
-    """Return the state after one more token, and where each of its cells came from: [n, C, G].
-
-    Where is counted through combinations and tags: combination · G + tag.
-    """
-    num_labels, num_tags = paths.size[2], state.shape[-1]
+    """Return the state after one more token, and where each of its cells came from: [n, C, G]."""
+    num_labels, own = paths.size[2], every.cells[:, :1]
     inside, live = paths.inside[:, t, None], paths.live[:, t, None]
-    own = torch.arange(every.size)[:, None] * num_tags
     top, best = state.max(-1)
     opened, ongoing = state[..., 1 : 1 + num_labels], state[..., 1 + num_labels :]
     o = torch.where(inside, state[..., :1], top[..., None]) + paths.o[:, t, None]
@@ -89,19 +92,17 @@ def _step(paths: Lattice, every: Counts, state: Tensor, t: int) -> tuple[Tensor,
     begun, from_b = _begun(every, top, own[:, 0] + best)
     b = torch.where(inside, NEVER, begun) + paths.b[:, t, None]
     i = torch.maximum(opened, ongoing) + paths.i[:, t, None]
-    begin = own + torch.arange(1, 1 + num_labels)
-    from_i = torch.where(ongoing > opened, begin + num_labels, begin)
-    same = own + torch.arange(num_tags)
+    begin, go_on = every.cells[:, 1 : 1 + num_labels], every.cells[:, 1 + num_labels :]
+    from_i = torch.where(ongoing > opened, go_on, begin)
     new = torch.where(live, torch.cat([o, b, i], -1), state)
-    return new, torch.where(live, torch.cat([from_o, from_b, from_i], -1), same)
+    return new, torch.where(live, torch.cat([from_o, from_b, from_i], -1), every.cells)
 
 
 def _begun(every: Counts, top: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
     """Return what leads best to a span that begins now, by combination and label: [n, C, L]."""
-    at = every.sources.clamp(min=0)
-    found = torch.where(every.sources < 0, NEVER, top[:, at])  # [n, L, C, 2]
+    found = top[:, every.sources].masked_fill(every.never, NEVER)  # [n, L, C, 2]
     value, which = found.max(-1)
-    came = best[:, at].gather(-1, which[..., None])[..., 0]
+    came = best[:, every.sources].gather(-1, which[..., None])[..., 0]
     return value.transpose(1, 2), came.transpose(1, 2)
 
 

@@ -128,7 +128,8 @@ class Ordinal(Task):
 
         So the cheapest label is the one that `decode` gives, which the likeliest need not be.
         """
-        above = scores.double() / calibration.get("temperature", 1.0)
+        above = scores.double().sort(-1, descending=True).values
+        above = above / calibration.get("temperature", 1.0)
         zero = above.new_zeros(len(above), 1)
         passed = torch.cat([zero, above.cumsum(-1)], -1)  # Σ log p/(1-p) of the thresholds passed
         costs = (-passed.log_softmax(-1)).tolist()

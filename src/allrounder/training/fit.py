@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch import Tensor
 from allrounder.evaluation import Report, TaskReport, write_report
 from allrounder.evaluation.assess import Known, assess
 from allrounder.evaluation.fitting import calibrate
+from allrounder.evaluation.lift import KnowledgeReport
 from allrounder.evaluation.ruling import Ruled, rules_report, under_rules
 from allrounder.evaluation.said import Passes, Said
 from allrounder.kinds import dump
-from allrounder.model import Model, Prepared, save_model, save_rules, shelve
+from allrounder.model import Knowing, Model, Prepared, save_model, save_rules, shelve
 from allrounder.records import as_csv
 from allrounder.rules import Decoder
 from allrounder.runs import environment, write_json, write_text, write_yaml
@@ -25,6 +26,7 @@ from allrounder.training.advice import kept_advice
 from allrounder.training.course import CHECKPOINT, Course, train
 from allrounder.training.job import Job, fill, kept_chance
 from allrounder.training.keeping import SOUP, Keeper
+from allrounder.training.lift import lifted
 from allrounder.training.probe import probe
 from allrounder.training.twins import Comparison, compare, tell_of, visits
 
@@ -52,6 +54,10 @@ def fit(
         comparison = _compared(job, model, prepared, keeper, course)
         own = {**_own(job, keeper), **comparison.own} if comparison else _own(job, keeper)
         passes = _passes(job, model, keeper.weights(keeper.shared), own)
+        lift = _lifted(job, passes, prepared, keeper, course)
+        if lift and lift.off:
+            job, prepared = _dropped(job, passes, prepared, lift.off)
+            write_yaml(job.run.path / "project.yaml", _completed(project, job))
         job.tell("calibrate", 0, 1, "")
         calibration = _calibration(job, passes, prepared)
         job.tell("calibrate", 1, 1, "")
@@ -61,6 +67,7 @@ def fit(
     report = Report(
         tasks=reports,
         sharing=comparison and comparison.sharing,
+        knowledge=lift,
         rules=ruled and rules_report(ruled, prepared, job.records, job.tasks),
         advice=advice,
         history=course.history,
@@ -84,10 +91,13 @@ def _completed(project: Mapping[str, Any], job: Job) -> dict[str, Any]:
                           for key in job.inputs[name].learned}}
         for name, spec in project["inputs"].items()
     }  # fmt: skip
-    known = {} if job.knowing is None else {
-        "knowledge": {**project["knowledge"], "injection": dump([*job.knowing.injections.values()])}
-    }  # fmt: skip
+    known = {} if job.knowing is None else {"knowledge": _known(project["knowledge"], job.knowing)}
     return {**project, "inputs": inputs, "tasks": dump(job.tasks), **known}
+
+
+def _known(section: Mapping[str, Any], knowing: Knowing) -> dict[str, Any]:
+    facts = {**section["facts"], "without": list(knowing.base.without)}
+    return {**section, "facts": facts, "injection": dump([*knowing.injections.values()])}
 
 
 SEEN = "tasks that read the whole record saw their beginning, spans tasks read them in windows."
@@ -119,6 +129,30 @@ def _compared(
     job = replace(job, visits=visits(job, prepared))
     mine = tell_of(job, model, prepared, keeper, course.seconds)
     return compare(job, mine, twins=job.settings.twins, keeper=keeper)
+
+
+def _lifted(
+    job: Job, passes: Passes, prepared: Prepared, keeper: Keeper, course: Course
+) -> KnowledgeReport | None:
+    """Train the models with other knowledge bases, where that is asked for."""
+    if job.settings.lift is None:
+        return None
+    model = passes[0][0]
+    kept = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    mine = tell_of(job, model, prepared, keeper, course.seconds)
+    fill(model, kept)
+    return lifted(job, mine, passes, prepared, lift=job.settings.lift)
+
+
+def _dropped(
+    job: Job, passes: Passes, prepared: Prepared, predicates: Sequence[str]
+) -> tuple[Job, Prepared]:
+    """Let nothing be told of some predicates from now on."""
+    assert job.knowing is not None
+    knowing = job.knowing.about(job.knowing.base.dropping(*predicates))
+    for model, _ in passes:
+        model.knowing = knowing
+    return replace(job, knowing=knowing), replace(prepared, knowing=knowing)
 
 
 def _own(job: Job, keeper: Keeper) -> dict[str, dict[str, Tensor]]:

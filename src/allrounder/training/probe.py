@@ -46,6 +46,7 @@ def _frozen(job: Job) -> Job:
         r_drop=0.0,
         ema=0.0,
         snapshots="shared",
+        lift=None,
         clip=0.0,
         accumulate=1,
         hold=0.0,

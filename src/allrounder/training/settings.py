@@ -35,9 +35,24 @@ class Twins:
             raise ValueError(f"has `budget: {self.budget}`. Expected more than 0, at most 1.")
 
 
-def _twins(spec: Any) -> Twins | None:
-    spec = {True: {}, False: None}[spec] if isinstance(spec, bool) else spec
-    return None if spec is None else build(Twins, spec, at="training.twins")
+@dataclass(kw_only=True)
+class Lift(Twins):
+    """The same models with knowledge bases that say nothing true, to show what the real one adds.
+
+    Args:
+        seeds: how many seeds each of them is trained with; with one, intervals are over records.
+        budget: the share of the epochs that each is trained for.
+    """
+
+
+def _optional(cls: type, at: str) -> BeforeValidator:
+    """Return the annotation of a section that `true` fills with its defaults."""
+
+    def built(spec: Any) -> Any:
+        spec = {True: {}, False: None}[spec] if isinstance(spec, bool) else spec
+        return None if spec is None else build(cls, spec, at=at)
+
+    return BeforeValidator(built)
 
 
 @dataclass(kw_only=True)
@@ -112,6 +127,10 @@ class Training:
         twins: whether to train a twin of every task that learns nothing else, under the same
             budget, and to let a task that sharing hurt be answered by its own snapshot or by its
             twin: `true`, or `{seeds: 3}`.
+        lift: whether to train the same model with no knowledge base, and with ones whose facts are
+            shuffled or whose names are random, under the same budget: what the real one beats them
+            by is its lift, and predicates that no task misses are switched off: `true`, or
+            `{seeds: 3}`.
         snapshots: `shared` ships one snapshot for all tasks, so that one pass answers them;
             `own` ships each task's best, at the price of a pass for each snapshot; `soup` ships
             the mean weights of those of the best snapshots that validation is none the worse for.
@@ -150,7 +169,8 @@ class Training:
     hold: float = 0.25
     first: list[str] = field(default_factory=list)
     evaluate_every: float = 1.0
-    twins: Annotated[Twins | None, BeforeValidator(_twins)] = None
+    twins: Annotated[Twins | None, _optional(Twins, "training.twins")] = None
+    lift: Annotated[Lift | None, _optional(Lift, "training.lift")] = None
     snapshots: Literal["shared", "own", "soup"] = "shared"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_minutes: float = 2.0

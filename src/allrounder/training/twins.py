@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -101,12 +100,12 @@ def compare(
     joints = [] if short else [mine]
     seeds = [job.settings.seed + number for number in range(twins.seeds)]
     for seed in seeds[len(joints) :]:
-        part = _part(job, list(job.tasks), seed, twins.budget)
+        part = part_of(job, list(job.tasks), seed, twins.budget)
         joints.append(told(part, f"joint-{seed}{brief}"))
     alone = {
         name: [
             told(
-                _part(job, [name], seed, twins.budget),
+                part_of(job, [name], seed, twins.budget),
                 f"{name}-{seed}{brief}",
                 keep=seed == job.settings.seed and not short,
             )
@@ -140,13 +139,13 @@ def _folder(job: Job, name: str) -> Path:
     return job.run.path / "twins" / name
 
 
-def _part(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
+def part_of(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
     """Return the job that trains some of the tasks: the same settings, the same visits to labels.
 
     A sampling that repeats the records of a small task gives its twin as many more epochs.
     """
     first = job.settings.first if len(names) > 1 else []
-    settings = replace(job.settings, seed=seed, probe=False, twins=None, first=first)
+    settings = replace(job.settings, seed=seed, probe=False, twins=None, lift=None, first=first)
     tasks = {name: job.tasks[name] for name in names}
     reads = {source for task in tasks.values() for source in task.reading(job.inputs)}
     hears = job.fusion.reads_tokens and any(task.reads == "tokens" for task in tasks.values())
@@ -254,6 +253,31 @@ def milliseconds(passes: Passes, prepared: Prepared, rows: np.ndarray) -> float:
     return round(1000 * float(np.median(times)) / max(len(rows), 1), 4)
 
 
+def _deciding(task: Task) -> Metric:
+    return task.metrics()[task.decides]
+
+
+def value_of(job: Job, name: str, one: Said) -> float:
+    """Return the deciding metric of what was said of one task."""
+    task = job.tasks[name]
+    truths = task.array(job.records.take(name, one.rows))
+    return round(_deciding(task).score(truths, task.array(one.decoded)), 6)
+
+
+def gain_of(job: Job, name: str, one: Said, other: Said) -> Draws:
+    """Return what one gains over another by the deciding metric, on the same resamples."""
+    task = job.tasks[name]
+    metric, truths = _deciding(task), task.array(job.records.take(name, one.rows))
+    found = bootstrap(
+        {who: (metric.score, truths, task.array(it.decoded))
+         for who, it in (("one", one), ("other", other))},
+        len(truths),
+        resamples=affordable(len(truths), 500),
+        seed=job.settings.seed,
+    )  # fmt: skip
+    return found["one"].gain_over(found["other"], higher_is_better=metric.higher_is_better)
+
+
 @dataclass
 class _Court:
     """Compares the answers of shared models and twins.
@@ -300,37 +324,19 @@ class _Court:
         return [model.of(origin)[split][name] for model in models]
 
     def _values(self, name: str, origin: Origin, split: str | None = None) -> list[float]:
-        task, metric = self._task(name)
-        return [
-            round(metric.score(self._truths(name, one.rows), task.array(one.decoded)), 6)
-            for one in self._said(name, origin, split or JUDGED)
-        ]
-
-    def _task(self, name: str) -> tuple[Task, Metric]:
-        task = self.job.tasks[name]
-        return task, task.metrics()[task.decides]
-
-    def _truths(self, name: str, rows: Sequence[int]) -> Any:
-        return self.job.tasks[name].array(self.job.records.take(name, rows))
+        said_of = self._said(name, origin, split or JUDGED)
+        return [value_of(self.job, name, one) for one in said_of]
 
     def _gain(self, name: str, origin: Origin, split: str) -> tuple[Score, np.ndarray]:
         """Return what a model gains over the twin, and the draws or seeds it comes from."""
-        task, metric = self._task(name)
         if len(self.joints) > 1:
             ones, others = (self._values(name, who, split) for who in (origin, "twin"))
+            metric = _deciding(self.job.tasks[name])
             sign = 1.0 if metric.higher_is_better else -1.0
             gains = sign * (np.array(ones) - np.array(others))
             return over_seeds(gains.tolist()), gains
         (one,), (other,) = (self._said(name, who, split) for who in (origin, "twin"))
-        truths = self._truths(name, one.rows)
-        found = bootstrap(
-            {who: (metric.score, truths, task.array(it.decoded))
-             for who, it in (("one", one), ("other", other))},
-            len(truths),
-            resamples=affordable(len(truths), 500),
-            seed=self.job.settings.seed,
-        )  # fmt: skip
-        gain = found["one"].gain_over(found["other"], higher_is_better=metric.higher_is_better)
+        gain = gain_of(self.job, name, one, other)
         return gain.score(), np.append(gain.resampled, gain.value)
 
     def sharing(self, tasks: dict[str, TaskSharing], twins: Twins) -> Sharing:
