@@ -173,9 +173,9 @@ def main() -> None:
 
 NOTES = [
     "Seconds of one core, except by the clock; the least of three tries where a try is short. The "
-    "machine of two cores was shared by four or five busy processes, which slows all of it about "
-    "twofold. 125,000 entities with 8 facts each; reading the file is part of the import. MB: the "
-    "peak of the process; of the opened snapshot what it adds.",
+    "two cores were shared with other work, at a load of 4 to 5. 125,000 entities with 8 facts "
+    "each; reading the file is part of the import. MB: the peak of the process; of the opened "
+    "snapshot what it adds.",
     "Texts of 480 characters: `find` takes one, `find_all` many at a time. MB of aliases: the "
     "arrays of the lexicon. Targets: a million aliases in 2 s, 5,000 texts a second.",
     "English: invented names of 1–4 words in invented text. Chinese: medical terms, and pieces of "
