@@ -16,7 +16,7 @@ from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.injection import Injection, Knowledge
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, Snapshot
-from allrounder.records import Field, Source, TextField
+from allrounder.records import Field, Made, Source, TextField
 from allrounder.rules import Rules, Terms
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
@@ -120,10 +120,11 @@ class Plan:
             for name, task in self.tasks.items()
         }
 
-    def _made_of(self, task: Task) -> dict[str, list[str]] | None:
+    def _made_of(self, task: Task) -> dict[str, Made] | None:
         if not task.makes_labels:
             return None
-        return {name: self.inputs[name].fields or [name] for name in task.reading(self.inputs)}
+        read = {name: self.inputs[name] for name in task.reading(self.inputs)}
+        return {name: Made(one.fields or [name], one.needs_all) for name, one in read.items()}
 
     def _pointed(self, task: Task) -> str | None:
         if task.reads != "tokens":
@@ -147,7 +148,7 @@ class LabelColumn:
 
     task: Task
     of: str | None
-    made_of: dict[str, list[str]] | None = None
+    made_of: dict[str, Made] | None = None
 
     @property
     def type(self) -> Any:

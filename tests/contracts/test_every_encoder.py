@@ -712,3 +712,12 @@ def test_reloading_a_half_tuned_model_gives_the_same_answers(tiny, tmp_path):
     twin.model = again
     for one, other in zip(_forward(prepared), _forward(twin), strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("kind", ["category", "hashing", "number", "text"])
+def test_what_counts_as_having_an_input_is_the_same_for_records_and_encoder(kind, build):
+    encoder, values = build("one", "other"), VALUES[kind][:2]
+    columns = [read(encoder, [values[0], None, values[0], None]),
+               read(encoder, [values[1], values[1], None, None])]  # fmt: skip
+    found = (encoder.prepare(columns).lengths > 0).tolist()
+    assert found == [True, not encoder.needs_all, not encoder.needs_all, False]

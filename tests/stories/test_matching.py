@@ -181,3 +181,20 @@ def test_twins_judge_a_match_task_too(tmp_path):
                 "twins": True}  # fmt: skip
     report = Project.load(write(tmp_path, training=training)).train()
     assert set(report.sharing.tasks) == {"fits", "thing"}
+
+
+def test_a_pair_of_fields_of_which_one_is_empty_is_no_value_to_match(tmp_path):
+    file = write(
+        tmp_path / "halves",
+        inputs={"english": INPUT, "german": {**INPUT, "fields": ["german", "note"]}},
+        tasks={"fits": {"kind": "match", "width": 16}},
+        training={"epochs": 2, "precision": "fp32"},
+    )
+    lines = (tmp_path / "halves" / "phrases.csv").read_text(encoding="utf-8").splitlines()
+    noted = [f"{line},{'seen' if at % 4 else ''}" for at, line in enumerate(lines[1:])]
+    (tmp_path / "halves" / "phrases.csv").write_text(
+        "\n".join([f"{lines[0]},note", *noted]) + "\n", encoding="utf-8"
+    )
+    report = Project.load(file).train()
+    searched = report.tasks["fits"].directions[0].num_searches
+    assert report.tasks["fits"].num_records == searched

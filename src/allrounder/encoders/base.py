@@ -35,6 +35,9 @@ class Encoder(Kind, ABC):
     values: ClassVar[str] = "texts"
     """What its values are called in sentences."""
 
+    needs_all: ClassVar[bool] = False
+    """Whether a record that lacks one of several columns lacks the input."""
+
     fields: list[str] | None = None
 
     def named(self, name: str) -> Self:

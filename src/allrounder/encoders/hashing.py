@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
 import numpy as np
@@ -40,6 +40,8 @@ class Hashing(Encoder):
         buckets: rows of the embedding table; words whose hashes meet share one.
         max_tokens: longer texts are cut.
     """
+
+    needs_all: ClassVar[bool] = True
 
     width: int = 64
     buckets: int = 16_384

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,8 @@ class Text(Tuned):
         pool: how token states become one vector: their `mean`, or the first (`cls`).
         prefix: what the model wants to see before every text, such as `query: `.
     """
+
+    needs_all: ClassVar[bool] = True
 
     max_tokens: int = 128
     pool: Literal["mean", "cls"] = "mean"

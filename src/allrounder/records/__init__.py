@@ -1,7 +1,7 @@
 """Records: read from files of many formats, split, checked, and kept on disk."""
 
 from allrounder.records.aside import Aside, as_csv
-from allrounder.records.column import BadValue, Column
+from allrounder.records.column import BadValue, Column, Made
 from allrounder.records.field import Field, NumberField, Read, TextField
 from allrounder.records.handing import handed
 from allrounder.records.inspection import DataReport, inspect
@@ -19,6 +19,7 @@ __all__ = [
     "DataReport",
     "Field",
     "FileField",
+    "Made",
     "NumberField",
     "Part",
     "Read",

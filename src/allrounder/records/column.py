@@ -1,7 +1,7 @@
 """What a task promises about its column of labels."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -18,6 +18,18 @@ class BadValue(ValueError):
         self.index = index
 
 
+class Made(NamedTuple):
+    """An input that labels are made from.
+
+    Args:
+        fields: its columns.
+        whole: whether a record that lacks one of them lacks the input.
+    """
+
+    fields: Sequence[str]
+    whole: bool = False
+
+
 class Column(Protocol):
     """The labels of one task, as they lie on disk."""
 
@@ -32,8 +44,8 @@ class Column(Protocol):
         ...
 
     @property
-    def made_of(self) -> Mapping[str, Sequence[str]] | None:
-        """Input → its fields, where labels are made from inputs and none is read, else None."""
+    def made_of(self) -> Mapping[str, Made] | None:
+        """Input → its columns, where labels are made from inputs and none is read, else None."""
         ...
 
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:

@@ -28,7 +28,7 @@ from allrounder.records.source import Source, Split
 from allrounder.records.splits import assigned, completed, decisive, kept
 from allrounder.records.wiring import check_names
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same sources would give another table."""
 
 Tell = Callable[[str, float, float, str], None]

@@ -1,6 +1,6 @@
 """From the columns of a file to the fields and labels of a project."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from allrounder.errors import DataError, did_you_mean, listed
-from allrounder.records.column import BadValue, Column
+from allrounder.records.column import BadValue, Column, Made
 from allrounder.records.field import Field, Read, Stat, TextField, as_strings, filled
 from allrounder.records.keys import content_keys
 from allrounder.records.opening import Opened
@@ -248,12 +248,13 @@ def _is_file(name: str | None, fields: Mapping[str, Field]) -> bool:
     return name in fields and pa.types.is_struct(fields[name].type)
 
 
-def _hashed(made_of: Mapping[str, Sequence[str]], fields: Mapping[str, pa.Array]) -> pa.Array:
+def _hashed(made_of: Mapping[str, Made], fields: Mapping[str, pa.Array]) -> pa.Array:
     """Return a hash of the value of each input, 0 where it is missing: a list a record."""
     columns = []
-    for names in made_of.values():
-        values = {name: fields[name] for name in names}
-        missing = np.array(_all([part.is_null() for part in values.values()]))
+    for made in made_of.values():
+        values = {name: fields[name] for name in made.fields}
+        nulls = [part.is_null() for part in values.values()]
+        missing = np.array(reduce(pc.or_ if made.whole else pc.and_, nulls))
         columns.append(np.where(missing, 0, content_keys(values)))
     table = np.stack(columns, 1).astype(np.uint64)
     lists = pa.FixedSizeListArray.from_arrays(pa.array(table.ravel()), table.shape[1])
