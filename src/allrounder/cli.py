@@ -160,6 +160,10 @@ def _predict(verbs: Any) -> None:
         help="say what each answer would be without each fact that was told",
     )  # fmt: skip
     verb.add_argument(
+        "--shadow", type=int, metavar="VERSION",
+        help="only the records of --data that this version of the facts would answer otherwise",
+    )  # fmt: skip
+    verb.add_argument(
         "--replay", metavar="FILE", help="explain again what such lines say, with the same facts"
     )
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
@@ -360,6 +364,9 @@ def predict(arguments: argparse.Namespace) -> None:
         source = arguments.data or sys.stdin.buffer
         options = {"format": arguments.format, "map": renamed, "among": arguments.among}
         options["as_of"] = arguments.as_of
+        if arguments.shadow is not None:
+            _write_shadow(project, source, arguments)
+            return
         if arguments.out:
             count = project.predict_file(
                 source, arguments.out, **options,
@@ -381,6 +388,16 @@ def _write_answers(project: Any, arguments: argparse.Namespace) -> None:
         return
     for answer in project.predict(records, among=arguments.among, as_of=arguments.as_of):
         _write_line(prediction.topped(answer, arguments.top))
+
+
+def _write_shadow(project: Any, source: Any, arguments: argparse.Namespace) -> None:
+    options = {"format": arguments.format, "map": _renamed(arguments), "as_of": arguments.as_of}
+    count = 0
+    for flip in project.shadow(arguments.shadow, source, **options):
+        _write_line(flip)
+        count += 1
+    were = "record would be" if count == 1 else "records would be"
+    sys.stderr.write(f"{count:,} {were} answered otherwise by version {arguments.shadow}.\n")
 
 
 def _write_replayed(project: Any, path: str) -> None:

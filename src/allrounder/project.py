@@ -22,13 +22,13 @@ from allrounder.training import Twins
 from allrounder.types import Among, Day
 
 if TYPE_CHECKING:
-    from allrounder import explaining, judging, prediction
+    from allrounder import explaining, judging, prediction, shadowing
     from allrounder.training import fit as fitting
     from allrounder.tuning import search as searching
     from allrounder.tuning.report import SearchReport
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
-    explaining = lazy("allrounder.explaining")
+    explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
@@ -238,6 +238,21 @@ class Project:
             as_of: as in `predict`.
         """
         return explaining.explained(self.predictor, record, as_of=as_day(as_of))
+
+    def shadow(
+        self, version: int, source: str | Path | IO[bytes], *, as_of: Day = None, **options: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the records of a file whose answers a version of the facts would change.
+
+        Args:
+            version: of the store, such as one that is staged.
+            source: a file of any source format.
+            as_of: as in `predict`.
+            options: `format` and `map`, as in `predict_file`.
+        """
+        source = Path(source) if isinstance(source, str | Path) else source
+        side = shadowing.Shadow.of(self.predictor, version, as_of=as_day(as_of))
+        return side.flips(source, **options)
 
     def replay(self, explanation: Mapping[str, Any]) -> dict[str, Any]:
         """Explain a record again with the facts that a stored explanation was made with."""

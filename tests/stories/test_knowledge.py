@@ -14,6 +14,7 @@ FIRST, LAST = "ac ze go oro lin ben ta".split(), "me ta rex wi ode rau fin os un
 NAMES = [(one + other).capitalize() for one, other in itertools.product(FIRST, LAST)]
 SECTORS = ("energy", "banking", "health")
 FRAMES = ("{} rose today", "shares of {} fell", "why {} won", "{} said so", "who leads {}")
+INJECTION = {"kind": "facts", "dropout": 0.0}
 HIDDEN = {"Nuvo": "energy", "Pelt": "health"}
 """Firms that no record mentions."""
 
@@ -32,13 +33,13 @@ def write(folder, **sections):
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "news.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["text", "topic"])
-        writer.writerows((f.format(n), sector(n)) for n in NAMES for f in FRAMES)
+        writer.writerow(["text", "topic", "firm"])
+        writer.writerows((f.format(n), sector(n), n) for n in NAMES for f in FRAMES)
     (folder / "firms.tsv").write_text(facts(), encoding="utf-8")
     project = {
-        "sources": [{"path": "news.csv"}],
+        "sources": [{"path": "news.csv", "split": {"by": "group", "column": "firm"}}],
         "inputs": {"text": {"kind": "hashing", "width": 32, "buckets": 4096}},
-        "knowledge": {"facts": "firms.tsv", "injection": "facts"},
+        "knowledge": {"facts": "firms.tsv", "injection": INJECTION},
         "tasks": {"topic": {"kind": "multiclass"}},
         "training": {"epochs": 25, "head_lr": 0.02, "precision": "fp32", "patience": 25},
         **sections,
@@ -193,7 +194,7 @@ def test_what_is_no_explanation_cannot_be_replayed(news, told):
 
 
 def test_a_store_answers_from_its_active_version_and_replays_old_ones(tmp_path):
-    file = write(tmp_path / "stored", knowledge={"facts": "firms.db", "injection": "facts"})
+    file = write(tmp_path / "stored", knowledge={"facts": "firms.db", "injection": INJECTION})
     store = Store(file.with_name("firms.db"))
     table = [Fact(*line.split("\t")) for line in facts().splitlines()]
     store.replace(table, source="firms.tsv")
@@ -208,6 +209,19 @@ def test_a_store_answers_from_its_active_version_and_replays_old_ones(tmp_path):
         assert project.predict(ask)["topic"]["label"] == what
         assert project.explain(ask)["versions"]["facts"]["version"] == number
     middle = project.explain(ask)
+    inbox = file.with_name("inbox.jsonl")
+    texts = ["who leads Nuvo", f"who leads {NAMES[0]}", "nobody"]
+    inbox.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    (flip,) = project.shadow(2, inbox)
+    assert flip == {
+        "record": {"text": "who leads Nuvo"},
+        "now": {"topic": "health"},
+        "then": {"topic": "banking"},
+        "through": ["+ Nuvo sector “banking”", "- Nuvo sector “health”"],
+    }
+    assert list(project.shadow(3, inbox)) == []
+    with pytest.raises(DataError, match="has no version 9"):
+        project.shadow(9, inbox)
     store.activate(1)
     assert project.predict(ask)["topic"]["label"] == "energy"
     assert project.replay(middle) == middle
@@ -229,3 +243,9 @@ def test_check_says_where_texts_hardly_mention_anything(tmp_path, say):
     code, out, err = say("check", file, "--quiet")
     assert code == 0, err
     assert "Only 0.0% of the texts of text mention anything that the knowledge base knows" in out
+
+
+def test_files_of_facts_have_no_versions_to_compare(news, say):
+    code, _, err = say("predict", news, "--data", news.with_name("news.csv"), "--shadow", 2)
+    assert code == 2
+    assert "--shadow compares versions of a store, and `knowledge.facts` is none." in err
