@@ -1,6 +1,5 @@
 """Does the graph of phenotypes help to tell the organ system of one by its definition.
 
-
 Definitions of the Human Phenotype Ontology name other phenotypes ("a type of seizure that …"). The
 label is the child of "Phenotypic abnormality" above the term. The knowledge base holds the names,
 synonyms and is_a edges of terms of which no definition is a record here: nobody can look the answer
