@@ -129,7 +129,7 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
     plan.opened()
     records = load_records(plan, tell=tell)
     if (rules := plan.rules()) is not None:
-        plan.terms(learned(plan, records)).check(rules)
+        plan.terms(learned(plan, records), facts=True).check(rules)
     frozen = plan.start.freeze if plan.start else []
     found = {}
     for name, encoder in inputs.items():
@@ -183,9 +183,9 @@ def ruled(plan: Plan, tell: Tell | None = None) -> tuple[Rules, Terms]:
     rules = plan.rules()
     if rules is None:
         raise ProjectError("The project has no rules. Name their file: knowledge.rules.")
-    terms = plan.terms()
+    terms = plan.terms(facts=True)
     if any(terms.tasks[name].labels is None for name in terms.named(rules)):
-        terms = plan.terms(learned(plan, load_records(plan, tell=tell)))
+        terms = plan.terms(learned(plan, load_records(plan, tell=tell)), facts=True)
     terms.check(rules)
     return rules, terms
 

@@ -349,6 +349,8 @@ def predict(arguments: argparse.Namespace) -> None:
     renamed = _renamed(arguments)
     if arguments.text and arguments.data:
         raise ProjectError("Give either texts or --data, not both.")
+    if arguments.shadow is not None and (arguments.text or not arguments.data):
+        raise ProjectError("--shadow looks at the records of a file: name it with --data.")
     if arguments.explain and not arguments.text:
         raise ProjectError("--explain is for texts on the command line: give one, or use Python.")
     if arguments.input and not arguments.text:

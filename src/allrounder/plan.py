@@ -90,14 +90,17 @@ class Plan:
         self.terms().check(rules)
         return rules
 
-    def terms(self, tasks: Mapping[str, Task] | None = None) -> Terms:
+    def terms(self, tasks: Mapping[str, Task] | None = None, *, facts: bool = False) -> Terms:
         """Return the words that rules may use.
 
         Args:
             tasks: the tasks with their labels learned; by default those that the file declares.
+            facts: open the knowledge base for its predicates; without, any predicate will do where
+                there is one.
         """
+        base = self.base() if facts else None
         has_facts = self.knowledge is not None and self.knowledge.facts is not None
-        predicates = None if has_facts else ()
+        predicates = (None if has_facts else ()) if base is None else base.predicates
         return Terms.of(tasks or self.tasks, self.fields, predicates=predicates)
 
     def base(self, kept: Callable[[], Snapshot] | None = None) -> Base | None:

@@ -249,3 +249,36 @@ def test_files_of_facts_have_no_versions_to_compare(news, say):
     code, _, err = say("predict", news, "--data", news.with_name("news.csv"), "--shadow", 2)
     assert code == 2
     assert "--shadow compares versions of a store, and `knowledge.facts` is none." in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["why Nuvo won", "--shadow", "2"], "--shadow looks at the records of a file: name it"),
+        (["--explain"], "--explain is for texts on the command line: give one, or use Python."),
+        (["--replay", "nowhere.jsonl"], "--replay nowhere.jsonl cannot be read:"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(news, say, words, said):
+    code, _, err = say("predict", news, "--quiet", *words)
+    assert code == 2
+    assert said in err
+
+
+def test_rules_that_name_no_predicate_of_the_knowledge_base_are_refused_by_check(tmp_path, say):
+    file = write(
+        tmp_path / "ruled",
+        knowledge={"facts": "firms.tsv", "injection": INJECTION, "rules": "rules.yaml"},
+        tasks={"topic": {"kind": "multiclass"}, "who": {"kind": "spans", "labels": ["ORG"]}},
+    )
+    rows = [json.dumps({"text": f"{name} won", "who": [{"start": 0, "end": len(name),
+                                                         "label": "ORG"}]}) for name in NAMES]  # fmt: skip
+    (file.parent / "tagged.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    project = yaml.safe_load(file.read_text(encoding="utf-8"))
+    project["sources"].append({"path": "tagged.jsonl"})
+    file.write_text(yaml.safe_dump(project), encoding="utf-8")
+    says = 'exists span:ORG f with kb(f, sectr, "energy") => topic = energy'
+    (file.parent / "rules.yaml").write_text(f"rules:\n- '{says}'\n", encoding="utf-8")
+    code, _, err = say("check", file, "--quiet")
+    assert code == 2
+    assert "found 'sectr'. Did you mean 'sector'?" in err

@@ -13,7 +13,7 @@ from allrounder.judging import job_of
 from allrounder.runs import Run
 from allrounder.tasks import Regression
 from allrounder.training.settings import Twins
-from allrounder.training.twins import TIMED, Told, _Court, _part, compare, timed
+from allrounder.training.twins import TIMED, Told, _Court, compare, part_of, timed
 
 TRAINING = {
     "epochs": 2, "batch_records": 8, "head_lr": 0.03, "precision": "fp32", "probe": False,
@@ -99,11 +99,11 @@ def test_a_twin_sees_its_labels_as_often_as_the_shared_model_shows_them(tmp_path
     job = the_job(tmp_path)
     job.visits = {"topic": 1000.0, "mood": 1.0}
     known = len(job.records.indices("train", "topic"))
-    assert _part(job, ["topic"], 0, 1.0).settings.epochs == pytest.approx(1000 / known)
-    assert _part(job, ["mood"], 0, 1.0).settings.epochs == 2, "but never fewer epochs"
-    assert _part(job, ["mood"], 0, 0.5).settings.epochs == 1
-    assert _part(job, ["mood"], 5, 1.0).settings.seed == 5
-    assert list(_part(job, ["mood"], 0, 1.0).tasks) == ["mood"]
+    assert part_of(job, ["topic"], 0, 1.0).settings.epochs == pytest.approx(1000 / known)
+    assert part_of(job, ["mood"], 0, 1.0).settings.epochs == 2, "but never fewer epochs"
+    assert part_of(job, ["mood"], 0, 0.5).settings.epochs == 1
+    assert part_of(job, ["mood"], 5, 1.0).settings.seed == 5
+    assert list(part_of(job, ["mood"], 0, 1.0).tasks) == ["mood"]
 
 
 def test_a_short_budget_trains_both_sides_anew_and_changes_nothing(tmp_path):

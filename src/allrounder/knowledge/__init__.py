@@ -1,6 +1,6 @@
 """What is known: facts, where they come from, and where entities are named in a text."""
 
-from allrounder.knowledge.base import Base
+from allrounder.knowledge.base import Base, last_part
 from allrounder.knowledge.days import as_day
 from allrounder.knowledge.facts import ALIAS, DESCRIPTION, IS_A, NAME, TYPE, Fact
 from allrounder.knowledge.lexicon import Lexicon, Mention
@@ -24,4 +24,5 @@ __all__ = [
     "Store",
     "as_day",
     "is_store",
+    "last_part",
 ]

@@ -44,6 +44,12 @@ class Base:
         held = self.whole if self.day is None else self.whole.at(self.day)
         return held.without(self.without) if self.without else held
 
+    @property
+    def predicates(self) -> list[str]:
+        """The predicates, and those that are IRIs by their last part too."""
+        known = self.snapshot.predicates
+        return list(dict.fromkeys([*known, *map(last_part, known)]))
+
     @cached_property
     def lexicon(self) -> Lexicon:
         """The names and aliases of all entities."""
@@ -70,3 +76,8 @@ class Base:
     def facts_of(self, mention: Mention) -> list[Fact]:
         """Return all that is known of what a mention may mean."""
         return [fact for entity in mention.candidates for fact in self.snapshot.facts(entity)]
+
+
+def last_part(iri: str) -> str:
+    """Return what stands behind the last `#` or `/`; other names stay whole."""
+    return iri.rsplit("#", 1)[-1].rsplit("/", 1)[-1]

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from allrounder.knowledge import Base
+from allrounder.knowledge import Base, last_part
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,14 @@ class MentionFacts:
 
     @property
     def predicates(self) -> Collection[str]:
-        """The predicates, those that are IRIs by their last part too."""
-        known = self.base.snapshot.predicates
-        return dict.fromkeys([*known, *map(_last, known)])
+        """The predicates that rules may name."""
+        return self.base.predicates
 
     def holds(self, subject: str, predicate: str, object: str) -> bool:
         """Return whether a fact is known between anything that the two texts may mean."""
         objects = {self.base.snapshot.entities[number] for number in self._meant(object)}
         return any(
-            predicate in (fact.predicate, _last(fact.predicate))
+            predicate in (fact.predicate, last_part(fact.predicate))
             and (fact.object in objects if fact.is_entity else _same(fact.object, object))
             for number in self._meant(subject)
             for fact in self.base.snapshot.facts(number)
@@ -40,10 +39,6 @@ class MentionFacts:
             if text[mention.start : mention.end].strip() == text.strip()
             for number in mention.candidates
         }
-
-
-def _last(iri: str) -> str:
-    return iri.rsplit("#", 1)[-1].rsplit("/", 1)[-1]
 
 
 def _same(one: str, other: str) -> bool:
