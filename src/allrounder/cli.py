@@ -347,14 +347,7 @@ def _with_twins(project: Any, arguments: argparse.Namespace) -> Any:
 def predict(arguments: argparse.Namespace) -> None:
     """Answer texts, a file, or JSON lines from stdin."""
     renamed = _renamed(arguments)
-    if arguments.text and arguments.data:
-        raise ProjectError("Give either texts or --data, not both.")
-    if arguments.shadow is not None and (arguments.text or not arguments.data):
-        raise ProjectError("--shadow looks at the records of a file: name it with --data.")
-    if arguments.explain and not arguments.text:
-        raise ProjectError("--explain is for texts on the command line: give one, or use Python.")
-    if arguments.input and not arguments.text:
-        raise ProjectError("--input says which field texts fill, and there are none: use --map.")
+    _check_asked(arguments)
     with progress.shown(arguments.quiet) as tell:
         project = _load(arguments, tell)
         if arguments.replay:
@@ -379,6 +372,18 @@ def predict(arguments: argparse.Namespace) -> None:
         for part, answers in project.predict_stream(source, **options):
             for row, answer in zip(part.to_pylist(), answers, strict=True):
                 _write_line({**row, "answers": prediction.topped(answer, arguments.top)})
+
+
+def _check_asked(arguments: argparse.Namespace) -> None:
+    """Refuse options of predict that do not go together."""
+    if arguments.text and arguments.data:
+        raise ProjectError("Give either texts or --data, not both.")
+    if arguments.shadow is not None and (arguments.text or not arguments.data):
+        raise ProjectError("--shadow looks at the records of a file: name it with --data.")
+    if arguments.explain and not arguments.text:
+        raise ProjectError("--explain is for texts on the command line: give one, or use Python.")
+    if arguments.input and not arguments.text:
+        raise ProjectError("--input says which field texts fill, and there are none: use --map.")
 
 
 def _write_answers(project: Any, arguments: argparse.Namespace) -> None:

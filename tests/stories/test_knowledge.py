@@ -271,8 +271,10 @@ def test_rules_that_name_no_predicate_of_the_knowledge_base_are_refused_by_check
         knowledge={"facts": "firms.tsv", "injection": INJECTION, "rules": "rules.yaml"},
         tasks={"topic": {"kind": "multiclass"}, "who": {"kind": "spans", "labels": ["ORG"]}},
     )
-    rows = [json.dumps({"text": f"{name} won", "who": [{"start": 0, "end": len(name),
-                                                         "label": "ORG"}]}) for name in NAMES]  # fmt: skip
+    rows = [
+        json.dumps({"text": f"{n} won", "who": [{"start": 0, "end": len(n), "label": "ORG"}]})
+        for n in NAMES
+    ]
     (file.parent / "tagged.jsonl").write_text("\n".join(rows), encoding="utf-8")
     project = yaml.safe_load(file.read_text(encoding="utf-8"))
     project["sources"].append({"path": "tagged.jsonl"})
