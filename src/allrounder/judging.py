@@ -15,7 +15,15 @@ from allrounder.evaluation.ruling import rules_report, under_rules
 from allrounder.evaluation.said import Passes, Said
 from allrounder.evaluation.sharing import Origin
 from allrounder.loading import load_model
-from allrounder.model import Knowing, Prepared, add_own, decoder_in, fresh_readers, shelve
+from allrounder.model import (
+    Knowing,
+    Prepared,
+    add_own,
+    decoder_in,
+    fresh_readers,
+    kept_readers,
+    shelve,
+)
 from allrounder.plan import Plan
 from allrounder.records import Records
 from allrounder.runs import Run, environment, write_json
@@ -32,7 +40,10 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     inputs, base = plan.located(), plan.base()
     base = base and base.at(date.today())
     injections = plan.knowledge.injection if base and plan.knowledge else []
+    old = plan.opened()
     readers = fresh_readers(inputs, injections, seed=plan.training.seed)
+    if old is not None:
+        readers |= kept_readers(old.run.path, inputs, injections)
     return Job(
         inputs=inputs,
         tasks=plan.tasks,
@@ -42,7 +53,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         run=run,
         cache=plan.cache,
         tell=tell,
-        old=plan.opened(),
+        old=old,
         freeze=plan.start.freeze if plan.start else [],
         rules=plan.rules(),
         knowing=base and Knowing.of(base, injections, readers),

@@ -1,6 +1,6 @@
 """How what is known reaches a model; each kind begins by changing nothing."""
 
-from allrounder.injection.base import Injection, Items
+from allrounder.injection.base import Injection, Items, named
 from allrounder.injection.facts import Facts
 from allrounder.injection.gazetteer import Gazetteer
 from allrounder.injection.settings import INJECTIONS, FactSource, Knowledge
@@ -13,4 +13,5 @@ __all__ = [
     "Injection",
     "Items",
     "Knowledge",
+    "named",
 ]

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from allrounder.errors import ProjectError
@@ -67,6 +67,11 @@ class Injection(Kind, ABC):
         """Return the injection with what only knowledge base and training texts can tell."""
         return self
 
+    def continued(self, old: Self) -> Self:
+        """Return the injection with what an older run learned of it, where the file leaves it."""
+        unsaid = [key for key in self.learned if getattr(self, key) is None]
+        return replace(self, **{key: getattr(old, key) for key in unsaid})
+
     @abstractmethod
     def items(self, base: Base) -> Items:
         """Return what each entity of a knowledge base lends."""
@@ -74,3 +79,13 @@ class Injection(Kind, ABC):
     @abstractmethod
     def module(self, width: int) -> "Injecting":
         """Build the module for features of this width."""
+
+
+def named(injections: Sequence[Injection]) -> dict[str, Injection]:
+    """Return injections by names of their own: input and kind, and a number from the second on."""
+    found: dict[str, Injection] = {}
+    for injection in injections:
+        plain = f"{injection.of}_{type(injection).__name__.lower()}"
+        same = sum(name.rstrip("0123456789") == plain for name in found)
+        found[f"{plain}{same + 1}" if same else plain] = injection
+    return found

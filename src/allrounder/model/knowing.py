@@ -13,7 +13,7 @@ from torch import Tensor
 
 from allrounder.encoders import Encoder, Tokens
 from allrounder.encoders.modules import Encoding, evaluating
-from allrounder.injection import Injection, Items
+from allrounder.injection import Injection, Items, named
 from allrounder.injection.modules import Told
 from allrounder.knowledge import Base, Linked, Snapshot
 from allrounder.model.tensors import load_tensors, save_tensors
@@ -86,12 +86,7 @@ class Knowing:
         cls, base: Base, injections: Sequence[Injection], readers: Mapping[str, "Reader"]
     ) -> "Knowing":
         """Return what a model knows, every injection under a name of its own."""
-        named: dict[str, Injection] = {}
-        for found in injections:
-            plain = f"{found.of}_{type(found).__name__.lower()}"
-            same = sum(name.rstrip("0123456789") == plain for name in named)
-            named[f"{plain}{same + 1}" if same else plain] = found
-        return cls(base, named, dict(readers))
+        return cls(base, named(injections), dict(readers))
 
     def lent(self, name: str, entity: int) -> list[str]:
         """Return the names of what an entity lends by an injection."""
@@ -247,8 +242,9 @@ def fresh_readers(
 def kept_readers(
     folder: Path, inputs: Mapping[str, Encoder], injections: Sequence[Injection]
 ) -> dict[str, Reader]:
-    """Return by input the reader that a run keeps."""
-    return {name: Reader.load(inputs[name], _reader(folder, name)) for name in _reading(injections)}
+    """Return by input the readers that a run keeps."""
+    kept = {name: _reader(folder, name) for name in _reading(injections)}
+    return {name: Reader.load(inputs[name], path) for name, path in kept.items() if path.exists()}
 
 
 def kept_facts(folder: Path) -> Snapshot:

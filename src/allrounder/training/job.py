@@ -12,6 +12,7 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
+from allrounder.injection import Injection
 from allrounder.model import Knowing, Model, Prepared, decoder_of, store_frozen
 from allrounder.records import SPLITS, Records
 from allrounder.rules import Decoder, Rules
@@ -102,10 +103,15 @@ class Job:
             for name in knowing.inputs
         }  # fmt: skip
         injections = {
-            name: found.learn(knowing.base, [linked[found.of or ""]])
+            name: self._lent(name, found).learn(knowing.base, [linked[found.of or ""]])
             for name, found in knowing.injections.items()
         }
         return replace(knowing, injections=injections)
+
+    def _lent(self, name: str, injection: Injection) -> Injection:
+        """Return an injection with what the old run learned of it: weights fit nothing else."""
+        known = self.old.injections.get(name) if self.old else None
+        return injection.continued(known) if type(known) is type(injection) else injection
 
     def _taught(self, name: str, rows: np.ndarray) -> Encoder:
         encoder = self.inputs[name]

@@ -8,7 +8,8 @@ from typing import Any
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, RunError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Fusion
-from allrounder.kinds import CLOSED
+from allrounder.injection import Injection, Knowledge, named
+from allrounder.kinds import CLOSED, build
 from allrounder.runs import Run
 from allrounder.tasks import TASKS, Task
 
@@ -46,6 +47,7 @@ class Start:
             tasks={n: TASKS.build(spec, at=f"tasks.{n}") for n, spec in sections["tasks"].items()},
             specs=sections["tasks"],
             fusion=FUSIONS.build(sections.get("fusion") or "concat", at="fusion"),
+            injections=_injections(sections.get("knowledge")),
         )
         for name in self.freeze:
             if name not in old.tasks:
@@ -65,6 +67,7 @@ class Old:
     tasks: dict[str, Task]
     specs: dict[str, Any]
     fusion: Fusion
+    injections: dict[str, Injection] = field(default_factory=dict)
 
     def check(self, inputs: Mapping[str, Encoder], tasks: Mapping[str, Task]) -> None:
         """Refuse inputs that the run's weights do not fit, and tasks that changed their kind."""
@@ -137,6 +140,11 @@ class Old:
         if name not in self.tasks:
             return task
         return task.continued(self.tasks[name], every=not declared)
+
+
+def _injections(section: Any) -> dict[str, Injection]:
+    found = build(Knowledge, section, at="knowledge") if section else None
+    return named(found.injection) if found and found.facts else {}
 
 
 def parts_read(task: Task, inputs: Iterable[str], fusion: Fusion) -> list[str]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from allrounder.errors import RunError
 from allrounder.fusion import Fusion
+from allrounder.injection import Injection
 from allrounder.model import Model
 from allrounder.model.network import owners
 from allrounder.model.saving import MAIN
@@ -18,7 +19,7 @@ Weights = Mapping[str, Tensor]
 
 
 def begin_from(model: Model, old: Old, fusion: Fusion, tasks: list[str]) -> None:
-    """Give a fresh model the encoders and fusion of a run, and the heads of tasks it knew.
+    """Give a fresh model encoders, fusion and injections of a run, and the heads of tasks it knew.
 
     What belongs to inputs that the run did not read stays fresh. Where both put vectors end to
     end, the head of a task that reads all inputs gets columns of zeros for new ones, and for an
@@ -36,6 +37,7 @@ def begin_from(model: Model, old: Old, fusion: Fusion, tasks: list[str]) -> None
     own = [name for name in (about or {}).get("own", []) if name in model.tasks]
     with torch.no_grad():
         _take_encoders(model, old, weights)
+        _take_injections(model, old, weights)
         if fusion.shape == old.fusion.shape:
             _take_fusion(model, weights)
         for name in tasks:
@@ -65,6 +67,23 @@ def _take_fusion(model: Model, weights: Weights) -> None:
         joins = name.startswith(("fusion.", "openings."))
         if joins and name in weights and weights[name].shape == weight.shape:
             weight.copy_(weights[name])
+
+
+def _take_injections(model: Model, old: Old, weights: Weights) -> None:
+    """Fill the injections that tell the same things in both; others begin closed."""
+    for name, module in model.injections.items():
+        known = old.injections.get(name)
+        mine = model.knowing and model.knowing.injections[name]
+        if type(known) is not type(mine) or _learned(known) != _learned(mine):
+            continue
+        for inner, weight in module.named_parameters():
+            other = weights.get(f"injections.{name}.{inner}")
+            if other is not None and other.shape == weight.shape:
+                weight.copy_(other)
+
+
+def _learned(injection: Injection | None) -> list[object]:
+    return [getattr(injection, key) for key in injection.learned] if injection else []
 
 
 def _continue(model: Model, name: str, old: Old, fusion: Fusion, weights: Weights) -> None:
