@@ -1,4 +1,4 @@
-"""A project with a knowledge base goes on from a run that had one."""
+"""A project with a knowledge base goes on from a run that had one; its twins know as much."""
 
 import json
 
@@ -75,3 +75,22 @@ def test_what_is_told_otherwise_begins_closed(file):
     changed = job(file, "knowledge.injection=[{kind: gazetteer, types: [health firm]}]")
     (module,) = changed.model(dropout=0.0).injections.values()
     assert not module.of_tokens.value.weight.any()
+
+
+def test_a_twin_is_told_of_the_inputs_that_it_reads(file):
+    lines = [json.loads(line) for line in file.with_name("news.jsonl").read_text().splitlines()]
+    rows = [{**row, "title": row["text"][:8], "tone": "up" if at % 3 else "down"}
+            for at, row in enumerate(lines)]  # fmt: skip
+    file.with_name("both.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    project = yaml.safe_load(file.read_text(encoding="utf-8"))
+    project |= {
+        "sources": [{"path": "both.jsonl"}],
+        "inputs": {name: project["inputs"]["text"] for name in ("text", "title")},
+        "tasks": {"topic": {"kind": "multiclass", "of": "text"},
+                  "tone": {"kind": "multiclass", "of": "title"}},
+        "training": {**project["training"], "epochs": 2, "twins": True},
+    }  # fmt: skip
+    path = file.with_name("both.yaml")
+    path.write_text(yaml.safe_dump(project, sort_keys=False), encoding="utf-8")
+    report = Project.load(path).train()
+    assert set(report.sharing.tasks) == {"topic", "tone"}

@@ -93,6 +93,11 @@ class Knowing:
         found = self.items[name]
         return [found.names[item] for item in found.by_entity.of(np.array([entity]))[0]]
 
+    def only(self, inputs: Collection[str]) -> "Knowing":
+        """Return what reaches the features of some inputs."""
+        kept = {name: found for name, found in self.injections.items() if found.of in inputs}
+        return replace(self, injections=kept)
+
     def about(self, base: Base) -> "Knowing":
         """Return the same over another knowledge base, or another version of it."""
         return replace(self, base=base)

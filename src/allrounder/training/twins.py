@@ -152,7 +152,9 @@ def part_of(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
     inputs = {n: e for n, e in job.inputs.items() if hears or n in reads}
     settings = replace(settings, epochs=budget * _epochs(job, names))
     freeze = [name for name in job.freeze if name in tasks]
-    return replace(job, settings=settings, tasks=tasks, inputs=inputs, freeze=freeze)
+    parts = {"tasks": tasks, "inputs": inputs, "freeze": freeze}
+    knowing = job.knowing and job.knowing.only(inputs)
+    return replace(job, settings=settings, knowing=knowing, **parts)
 
 
 def _epochs(job: Job, names: Sequence[str]) -> float:
