@@ -7,22 +7,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import torch
 from torch import Tensor
 
 from allrounder.encoders import Encoder, Tokens
-from allrounder.encoders.modules import Encoding, evaluating
 from allrounder.injection import Injection, Items
 from allrounder.injection.modules import Told
 from allrounder.knowledge import Base, Linked, Snapshot
-from allrounder.model.tensors import load_tensors, save_tensors
+from allrounder.model.reader import Reader
 
 FOLDER = "knowledge"
 """Where a run keeps what its model knows."""
-
-READ = 64
-"""Texts of facts that are read at a time."""
 
 
 class Lent(NamedTuple):
@@ -65,7 +60,7 @@ class Knowing:
 
     base: Base
     injections: dict[str, Injection]
-    readers: dict[str, "Reader"] = field(default_factory=dict)
+    readers: dict[str, Reader] = field(default_factory=dict)
 
     @cached_property
     def items(self) -> dict[str, Items]:
@@ -83,7 +78,7 @@ class Knowing:
 
     @classmethod
     def of(
-        cls, base: Base, injections: Sequence[Injection], readers: Mapping[str, "Reader"]
+        cls, base: Base, injections: Sequence[Injection], readers: Mapping[str, Reader]
     ) -> "Knowing":
         """Return what a model knows, every injection under a name of its own."""
         named: dict[str, Injection] = {}
@@ -187,46 +182,6 @@ def _kept(of: str, rows: np.ndarray, places: np.ndarray, hidden: Hidden) -> Tens
     """Return which mentions are not kept back altogether."""
     pairs = zip(rows.tolist(), places.tolist(), strict=True)
     return torch.tensor([Lent(of, at) not in hidden.get(row, ()) for row, at in pairs]).bool()
-
-
-@dataclass
-class Reader:
-    """Reads the texts of facts with an encoder as it was before training, each once.
-
-    Args:
-        encoder: the settings.
-        module: the encoder's module, which is left as it is.
-        known: the vectors of texts that were read before.
-    """
-
-    encoder: Encoder
-    module: Encoding
-    known: dict[str, Tensor] = field(default_factory=dict)
-
-    def vectors(self, texts: Sequence[str]) -> Tensor:
-        """Return one vector a text: [t, D]."""
-        fresh = [text for text in dict.fromkeys(texts) if text not in self.known]
-        for start in range(0, len(fresh), READ):
-            part = fresh[start : start + READ]
-            tokens = self.encoder.prepare([pa.array(part, pa.string())])
-            batch = self.encoder.collate(tokens, range(len(part)), [False] * len(part))
-            with torch.no_grad(), evaluating(self.module):
-                found = self.module(batch, tokens=False).pooled.float()
-            self.known |= dict(zip(part, found, strict=True))
-        if not texts:
-            return torch.zeros(0, self.module.width)
-        return torch.stack([self.known[text] for text in texts])
-
-    def save(self, path: Path) -> None:
-        """Write its weights."""
-        save_tensors(path, self.module.state_dict())
-
-    @classmethod
-    def load(cls, encoder: Encoder, path: Path) -> "Reader":
-        """Return the reader that `save` wrote."""
-        module = encoder.module()
-        module.load_state_dict(load_tensors(path)[0])
-        return cls(encoder, module)
 
 
 def fresh_readers(
