@@ -32,7 +32,9 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     inputs, base = plan.located(), plan.base()
     base = base and base.at(date.today())
     injections = plan.knowledge.injection if base and plan.knowledge else []
-    readers = fresh_readers(inputs, injections, seed=plan.training.seed)
+    linking = plan.knowledge and plan.knowledge.linking
+    seed = plan.training.seed
+    readers = fresh_readers(inputs, injections, seed=seed, linking=linking is not None)
     return Job(
         inputs=inputs,
         tasks=plan.tasks,
@@ -45,7 +47,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         old=plan.opened(),
         freeze=plan.start.freeze if plan.start else [],
         rules=plan.rules(),
-        knowing=base and Knowing.of(base, injections, readers),
+        knowing=base and Knowing.of(base, injections, readers, linking),
     )
 
 

@@ -249,3 +249,21 @@ def test_files_of_facts_have_no_versions_to_compare(news, say):
     code, _, err = say("predict", news, "--data", news.with_name("news.csv"), "--shadow", 2)
     assert code == 2
     assert "--shadow compares versions of a store, and `knowledge.facts` is none." in err
+
+
+def test_with_linking_candidates_lend_by_how_likely_they_are_and_explanations_say_so(tmp_path):
+    known = {"facts": "firms.tsv", "injection": INJECTION, "linking": {"nil": -1.0}}
+    file = write(tmp_path / "linked", knowledge=known)
+    twins = "Nuvo2\talias\tNuvo\nNuvo2\tsector\tbanking\n"
+    file.with_name("firms.tsv").write_text(facts() + twins, encoding="utf-8")
+    project = Project.load(file)
+    project.train()
+    ask = {"text": "why Nuvo won"}
+    told = Project.load(file).explain(ask)
+    (mention,) = told["mentions"]
+    likely = [one["probability"] for one in mention["candidates"]]
+    assert [one["id"] for one in mention["candidates"]] == ["Nuvo", "Nuvo2"]
+    assert sum(likely) + mention["nil"] == pytest.approx(1, abs=1e-5)
+    assert 0 < mention["nil"] < 1
+    assert told["answers"]["topic"] == Project.load(file).predict(ask)["topic"]
+    assert Project.load(file).replay(told) == told

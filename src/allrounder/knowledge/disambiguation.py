@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from allrounder.errors import DataError
+from allrounder.kinds import CLOSED
 from allrounder.knowledge.base import Base
 from allrounder.knowledge.facts import ALIAS, DESCRIPTION, NAME
 from allrounder.knowledge.lexicon import Mention
@@ -73,10 +74,19 @@ class Weights:
         nil: the score of NIL; at −∞ a mention always means one of its candidates.
     """
 
+    __pydantic_config__ = CLOSED
+
     prior: float = 1.0
     context: float = 1.0
     coherence: float = 1.0
     nil: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("prior", "context", "coherence"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected 0 or more.")
+        if not self.nil < math.inf:
+            raise ValueError(f"has `nil: {self.nil}`. Expected a number, or -.inf for never.")
 
     def probabilities(self, evidence: Evidence) -> np.ndarray:
         """Return how likely each candidate is, and last how likely none of them is: [c + 1]."""

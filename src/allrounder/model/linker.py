@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from allrounder.knowledge import Base, Mention
+from allrounder.knowledge import Base, Linked, Mention
 from allrounder.knowledge.disambiguation import (
     Evidence,
     Relations,
@@ -20,6 +21,9 @@ from allrounder.knowledge.disambiguation import (
     surroundings,
 )
 from allrounder.model.reader import Reader
+
+PART = 1 << 10
+"""Texts that are weighed at a time."""
 
 OTHERS = 128
 """Entities that a context is compared with, beside the candidates."""
@@ -92,6 +96,16 @@ class Linker:
         found = self.base.lexicon.find_all(texts)
         evidence = iter(self.evidence(texts, found))
         return [[self._resolved(one, next(evidence)) for one in some] for some in found]
+
+    def weighed(self, linked: Linked, texts: pa.Array | pa.ChunkedArray) -> Linked:
+        """Return the mentions in a column of texts with how likely each candidate is."""
+        likely = [np.zeros(0)]
+        for start in range(0, len(texts), PART):
+            part = [text or "" for text in texts.slice(start, PART).to_pylist()]
+            mentions = [linked.found(start + place) for place in range(len(part))]
+            evidence = self.evidence(part, mentions)
+            likely += [self.weights.probabilities(one)[:-1] for one in evidence]
+        return replace(linked, weights=np.concatenate(likely).astype(np.float32))
 
     def fit(self, labeled: Sequence[Labeled]) -> "Linker":
         """Return the linker with the likeliest weights; mentions that it cannot find are passed by.
