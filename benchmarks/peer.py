@@ -72,3 +72,5 @@ AUTOGLUON = Peer(
     ("torch==2.13.0", "torchvision==0.28.0", "autogluon.multimodal==1.6.3"),
 )
 """Some 2.5 GB."""
+
+SPACY = Peer("spaCy", "spacy_peer.py", ("spacy==3.8.7", "click==8.1.8"))

@@ -163,7 +163,20 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"fact": "kb.tsv"}},
             "`knowledge.fact` is not a known key. Did you mean 'facts'? Known: facts, injection, "
-            "rules.",
+            "linking, rules.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "linking": {"priors": 2}}},
+            "`knowledge.linking.priors` is not a known key. Did you mean 'prior'? Known: "
+            "coherence, context, nil, prior.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "linking": {"context": -1}}},
+            "`knowledge.linking` has `context: -1.0`. Expected 0 or more.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "linking": "yes"}},
+            "`knowledge.linking` must be a mapping of keys to values. Got 'yes'.",
         ),
         (
             {"knowledge": {"facts": {"path": "kb.tsv", "predicate": {}}}},

@@ -32,7 +32,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Named:
-    """A mention: its input, its place among the mentions of that text, and what it may mean."""
+    """A mention: its input, its place among the mentions of that text, and what it may mean.
+
+    Where candidates are weighed, `likely` says how likely each is and `nil` how likely none is.
+    """
 
     input: str
     place: int
@@ -40,6 +43,8 @@ class Named:
     end: int
     candidates: Sequence[int]
     priors: Sequence[float]
+    likely: Sequence[float] | None = None
+    nil: float | None = None
 
 
 def explained(
@@ -141,9 +146,18 @@ def _named(
     for name in knowing.inputs if knowing else ():
         field = (predictor.plan.inputs[name].fields or [name])[0]
         text = values[field][0].as_py() or ""
-        for place, mention in enumerate(knowing.base.find(text)):  # type: ignore[union-attr]
-            found.append(Named(name, place, *mention))
+        found += _mentions(name, text, knowing)  # type: ignore[arg-type]
     return found
+
+
+def _mentions(name: str, text: str, knowing: Knowing) -> list[Named]:
+    if knowing.linking is None:
+        return [Named(name, place, *one) for place, one in enumerate(knowing.base.find(text))]
+    found = knowing.linkers[name].link(text)
+    return [
+        Named(name, place, *mention, likely, nil)
+        for place, (mention, likely, nil) in enumerate(found)
+    ]
 
 
 def _pieces(named: Sequence[Named], knowing: Knowing) -> Iterator[Piece]:
@@ -186,6 +200,8 @@ def _mention(
     assert knowing is not None
     field = (predictor.plan.inputs[one.input].fields or [one.input])[0]
     base, text = knowing.base, values[field][0].as_py()
+    likely = [{} if one.likely is None else {"probability": round(value, 6)}
+              for value in one.likely or one.priors]  # fmt: skip
     return {
         "input": one.input,
         "start": one.start,
@@ -193,9 +209,10 @@ def _mention(
         "text": text[one.start : one.end],
         "candidates": [
             {"id": base.snapshot.entities[entity], "name": base.names[entity],
-             "prior": round(prior, 6)}
-            for entity, prior in zip(one.candidates, one.priors, strict=True)
+             "prior": round(prior, 6), **probability}
+            for entity, prior, probability in zip(one.candidates, one.priors, likely, strict=True)
         ],
+        **({} if one.nil is None else {"nil": round(one.nil, 6)}),
     }  # fmt: skip
 
 

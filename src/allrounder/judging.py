@@ -41,9 +41,11 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     base = base and base.at(date.today())
     injections = plan.knowledge.injection if base and plan.knowledge else []
     old = plan.opened()
-    readers = fresh_readers(inputs, injections, seed=plan.training.seed)
+    linking = plan.knowledge and plan.knowledge.linking
+    seed = plan.training.seed
+    readers = fresh_readers(inputs, injections, seed=seed, linking=linking is not None)
     if old is not None:
-        readers |= kept_readers(old.run.path, inputs, injections)
+        readers |= kept_readers(old.run.path, inputs, injections, linking=linking is not None)
     return Job(
         inputs=inputs,
         tasks=plan.tasks,
@@ -56,7 +58,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         old=old,
         freeze=plan.start.freeze if plan.start else [],
         rules=plan.rules(),
-        knowing=base and Knowing.of(base, injections, readers),
+        knowing=base and Knowing.of(base, injections, readers, linking),
     )
 
 

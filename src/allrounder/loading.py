@@ -14,9 +14,10 @@ def load_model(plan: Plan, run: Run) -> Passes:
     base = plan.base(lambda: kept_facts(run.path))
     knowing = None
     if base is not None and plan.knowledge is not None:
-        injections = plan.knowledge.injection
-        readers = kept_readers(run.path, saved_inputs(run.path, plan.inputs), injections)
-        knowing = Knowing.of(base.at(date.today()), injections, readers)
+        injections, linking = plan.knowledge.injection, plan.knowledge.linking
+        inputs = saved_inputs(run.path, plan.inputs)
+        readers = kept_readers(run.path, inputs, injections, linking=linking is not None)
+        knowing = Knowing.of(base.at(date.today()), injections, readers, linking)
     return load_passes(run.path, plan.inputs, plan.tasks, plan.fusion, knowing)
 
 

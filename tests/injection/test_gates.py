@@ -1,5 +1,7 @@
 """Injection modules compute what their papers say, written out one token at a time."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from allrounder.injection.modules import AttendedFacts, Attention, Gate, GatedTy
 WIDTH = 5
 
 
-def told(vectors=None):
+def told(vectors=None, weights=None):
     """Two records; the first mentions two things, of which the second is two tokens long."""
     return Told(
         records=torch.tensor([0, 0]),
@@ -19,6 +21,7 @@ def told(vectors=None):
         owners=torch.tensor([0, 1, 1]),
         items=torch.tensor([1, 0, 1]),
         vectors=vectors,
+        weights=weights,
     )
 
 
@@ -88,6 +91,39 @@ def test_attention_is_a_softmax_over_facts_and_the_null_fact_in_every_head():
             heads.append(alpha @ torch.stack(values))
         expected = layer.gate.tanh() * layer.told(torch.cat(heads))
         assert torch.allclose(found[place], expected, atol=1e-5)
+
+
+def test_a_type_is_as_likely_as_the_candidates_that_have_it_together():
+    module = GatedTypes(WIDTH, 2, 0.0)
+    likely = torch.tensor([0.3, 0.2, 0.5])
+    known = replace(told(weights=likely), items=torch.tensor([1, 0, 0]))
+    assert module.marks(known).tolist() == [[1.0, 0.0, pytest.approx(0.3)],
+                                            [1.0, pytest.approx(0.7), 0.0]]  # fmt: skip
+    kept = known.only(torch.tensor([False, True]))
+    assert kept.weights.tolist() == pytest.approx([0.2, 0.5])
+
+
+def test_certain_candidates_weigh_as_much_as_without_weights():
+    given, sure = features(), torch.ones(3)
+    for module, vectors in ((GatedTypes(WIDTH, 2, 0.0), None),
+                            (AttendedFacts(WIDTH, 2, 4, 0.0), torch.randn(3, WIDTH))):  # fmt: skip
+        module = opened(module)
+        plain, weighed = module(given, told(vectors)), module(given, told(vectors, sure))
+        assert torch.allclose(plain.tokens, weighed.tokens, atol=1e-6)
+        assert torch.allclose(plain.pooled, weighed.pooled, atol=1e-6)
+
+
+def test_a_fact_with_weight_two_counts_like_the_same_fact_twice():
+    layer, h, facts = opened(Attention(WIDTH, 2, 4)), torch.randn(1, WIDTH), torch.randn(2, WIDTH)
+    weighed = layer(h, torch.tensor([0, 0]), facts, torch.tensor([2.0, 1.0]))
+    twice = layer(h, torch.tensor([0, 0, 0]), facts[[0, 0, 1]])
+    assert torch.allclose(weighed, twice, atol=1e-6)
+
+
+def test_a_fact_that_is_certainly_not_meant_hardly_counts():
+    layer, h, facts = opened(Attention(WIDTH, 2, 4)), torch.randn(1, WIDTH), torch.randn(2, WIDTH)
+    weighed = layer(h, torch.tensor([0, 0]), facts, torch.tensor([0.0, 1.0]))
+    assert torch.allclose(weighed, layer(h, torch.tensor([0]), facts[1:]), atol=1e-3)
 
 
 def test_very_large_scores_stay_finite():

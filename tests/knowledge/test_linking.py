@@ -31,6 +31,14 @@ def test_candidates_stand_in_the_order_of_their_priors():
     assert linked.priors.sum() == 1
 
 
+def test_the_mentions_of_a_row_are_those_that_its_text_alone_has():
+    texts = ["Acme in 北京", None, "nothing", "北京 Acme Acme"]
+    linked = BASE.link(pa.array(texts))
+    for row, text in enumerate(texts):
+        assert linked.found(row) == [m._replace(priors=tuple(map(np.float32, m.priors)))
+                                     for m in BASE.find(text or "")]  # fmt: skip
+
+
 def test_no_text_at_all_has_no_mention():
     linked = BASE.link(pa.array([], pa.string()))
     assert linked.spans.shape == (0, 2)

@@ -6,8 +6,8 @@ import pytest
 from making import hashing, tiny_text
 
 from allrounder.injection import Facts, Gazetteer
-from allrounder.knowledge import Base, Fact, Snapshot
-from allrounder.model import Knowing, fresh_readers
+from allrounder.knowledge import Base, Fact, Snapshot, Weights
+from allrounder.model import Knowing, Lent, fresh_readers
 
 BASE = Base(
     Snapshot.of(
@@ -71,3 +71,47 @@ def test_a_fact_is_read_once_and_always_the_same():
     assert (first[0] == first[2]).all()
     assert (reader.vectors(["type: man"])[0] == first[1]).all()
     assert len(reader.known) == 2
+
+
+AMBIGUOUS = Base(
+    Snapshot.of(
+        [
+            Fact("firm", "alias", "Lin", confidence=0.8),
+            Fact("firm", "type", "firm"),
+            Fact("firm", "description", "sells cars"),
+            Fact("man", "alias", "Lin", confidence=0.2),
+            Fact("man", "type", "man"),
+            Fact("man", "description", "was born and married"),
+        ]
+    )
+)
+
+
+@pytest.mark.parametrize("kind", [Gazetteer(of="text", types=["firm", "man"]), Facts(of="text")])
+def test_candidates_lend_by_how_likely_they_are_meant(kind):
+    inputs = {"text": hashing(width=64, buckets=4096)}
+    readers = fresh_readers(inputs, [kind], linking=True)
+    knowing = Knowing.of(AMBIGUOUS, [kind], readers, Weights())
+    texts = pa.array(["nobody", None, "Lin sells cars", "Lin was born"])
+    linked, tokens = knowing.link("text", texts), inputs["text"].prepare([texts])
+    (name,) = knowing.injections
+    found = knowing.told(name, linked, tokens, np.array([2, 3]))
+    expected = []
+    for text in ("Lin sells cars", "Lin was born"):
+        (one,) = knowing.linkers["text"].link(text)
+        for entity, likely in zip(one.mention.candidates, one.probabilities, strict=True):
+            expected += [likely] * len(knowing.lent(name, entity))
+    assert found.weights.tolist() == pytest.approx(expected, abs=1e-5)
+    hidden = {2: {Lent("text", 0, AMBIGUOUS.snapshot.number("firm"), knowing.lent(name, 0)[0])}}
+    less = knowing.told(name, linked, tokens, np.array([2, 3]), hidden=hidden)
+    assert less.weights.tolist() == found.weights.tolist()[1:]
+
+
+def test_without_linking_all_candidates_lend_alike_and_nothing_is_read():
+    kind = Gazetteer(of="text", types=["firm", "man"])
+    assert fresh_readers({"text": hashing()}, [kind]) == {}
+    knowing = Knowing.of(AMBIGUOUS, [kind], {})
+    texts = pa.array(["Lin sells cars"])
+    linked = knowing.link("text", texts)
+    told = knowing.told("text_gazetteer", linked, hashing().prepare([texts]), np.array([0]))
+    assert linked.weights is None and told.weights is None

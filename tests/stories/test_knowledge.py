@@ -284,3 +284,21 @@ def test_rules_that_name_no_predicate_of_the_knowledge_base_are_refused_by_check
     code, _, err = say("check", file, "--quiet")
     assert code == 2
     assert "found 'sectr'. Did you mean 'sector'?" in err
+
+
+def test_with_linking_candidates_lend_by_how_likely_they_are_and_explanations_say_so(tmp_path):
+    known = {"facts": "firms.tsv", "injection": INJECTION, "linking": {"nil": -1.0}}
+    file = write(tmp_path / "linked", knowledge=known)
+    twins = "Nuvo2\talias\tNuvo\nNuvo2\tsector\tbanking\n"
+    file.with_name("firms.tsv").write_text(facts() + twins, encoding="utf-8")
+    project = Project.load(file)
+    project.train()
+    ask = {"text": "why Nuvo won"}
+    told = Project.load(file).explain(ask)
+    (mention,) = told["mentions"]
+    likely = [one["probability"] for one in mention["candidates"]]
+    assert [one["id"] for one in mention["candidates"]] == ["Nuvo", "Nuvo2"]
+    assert sum(likely) + mention["nil"] == pytest.approx(1, abs=1e-5)
+    assert 0 < mention["nil"] < 1
+    assert told["answers"]["topic"] == Project.load(file).predict(ask)["topic"]
+    assert Project.load(file).replay(told) == told

@@ -14,6 +14,9 @@ from torch.nn import functional as F
 
 from allrounder.encoders.modules import Features
 
+SCARCELY = 1e-6
+"""What is less likely counts as this."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -27,6 +30,7 @@ class Told:
         owners: of each item lent, its mention: [j].
         items: the items: [j].
         vectors: what the encoder says of items that are texts: [j, D].
+        weights: how likely it is that what lends the item is meant: [j]; None is certain.
     """
 
     records: Tensor
@@ -36,6 +40,7 @@ class Told:
     owners: Tensor
     items: Tensor
     vectors: Tensor | None = None
+    weights: Tensor | None = None
 
     def to(self, device: Any) -> "Told":
         """Return the same on another device."""
@@ -53,6 +58,7 @@ class Told:
             owners=number[self.owners[lent]],
             items=self.items[lent],
             vectors=None if self.vectors is None else self.vectors[lent],
+            weights=None if self.weights is None else self.weights[lent],
         )
 
     def read(self, num_tokens: int) -> "Told":
@@ -137,9 +143,13 @@ class GatedTypes(Injecting):
         self.of_records = Gate(width, 1 + num_types)
 
     def marks(self, told: Told) -> Tensor:
-        """Return of which types each mention is, and a one in front: [m, 1 + types]."""
+        """Return how likely each mention is of each type, and a one in front: [m, 1 + types]."""
         marks = self.of_records.value.weight.new_zeros(len(told.records), 1 + self.num_types)
-        marks[told.owners, 1 + told.items] = 1.0
+        if told.weights is None:
+            marks[told.owners, 1 + told.items] = 1.0
+        else:
+            place = told.owners, 1 + told.items
+            marks.index_put_(place, told.weights.to(marks.dtype), accumulate=True)
         marks[:, 0] = 1.0
         return marks
 
@@ -180,23 +190,28 @@ class Attention(nn.Module):
         self.factor = nn.Parameter(torch.full((heads,), 4.0))
         self.gate = nn.Parameter(torch.zeros(width))
 
-    def forward(self, h: Tensor, asker: Tensor, facts: Tensor) -> Tensor:
+    def forward(
+        self, h: Tensor, asker: Tensor, facts: Tensor, weights: Tensor | None = None
+    ) -> Tensor:
         """Return what is added to h.
 
         Args:
             h: the states that ask: [q, D].
             asker: which of them each pair belongs to: [j].
             facts: the fact of each pair: [j, D].
+            weights: how much each pair counts in the softmax: [j]; None is 1.
         """
         queries, keys = self._apart(self.query(h)), self._apart(self.key(facts))
         queries = self.factor[:, None] * F.normalize(queries, dim=-1)
         scores = (queries[asker] * F.normalize(keys, dim=-1)).sum(-1)  # [j, H]
+        if weights is not None:
+            scores = scores + weights.clamp(min=SCARCELY).log()[:, None]
         null = (queries * F.normalize(self.null, dim=-1)).sum(-1)  # [q, H]
         index = asker[:, None].expand_as(scores)
         highest = null.detach().scatter_reduce(0, index, scores.detach(), "amax")
-        weights = (scores - highest[asker]).exp()
-        total = (null - highest).exp().index_add(0, asker, weights)
-        alpha = (weights / total[asker])[..., None]
+        odds = (scores - highest[asker]).exp()
+        total = (null - highest).exp().index_add(0, asker, odds)
+        alpha = (odds / total[asker])[..., None]
         values = self._apart(self.value(facts))
         found = torch.zeros_like(queries).index_add(0, asker, alpha * values)
         return self.gate.tanh() * self.told(found.flatten(1))
@@ -224,13 +239,15 @@ class AttendedFacts(Injecting):
 
     def records(self, pooled: Tensor, told: Told) -> Tensor:
         """Let each record attend to the facts of all its mentions."""
-        return self.of_records(pooled, told.records[told.owners], self.norm(told.vectors))
+        asker = told.records[told.owners]
+        return self.of_records(pooled, asker, self.norm(told.vectors), told.weights)
 
     def tokens(self, states: Tensor, told: Told) -> Tensor:
         """Let each token attend to the facts of its mention, as one that begins it or goes on."""
         pairs, facts = _pairs(told)
         placed = self.norm(told.vectors)[facts] + self.places(told.begins.long())[pairs]
-        return self.of_tokens(states, pairs, placed)
+        weights = None if told.weights is None else told.weights[facts]
+        return self.of_tokens(states, pairs, placed, weights)
 
 
 def _pairs(told: Told) -> tuple[Tensor, Tensor]:

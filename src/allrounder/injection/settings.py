@@ -11,7 +11,7 @@ from allrounder.injection.base import Injection
 from allrounder.injection.facts import Facts
 from allrounder.injection.gazetteer import Gazetteer
 from allrounder.kinds import CLOSED, Kinds, build
-from allrounder.knowledge import Base, Snapshot, Store, is_store
+from allrounder.knowledge import Base, Snapshot, Store, Weights, is_store
 from allrounder.knowledge.formats import read
 from allrounder.knowledge.keeping import kept_snapshot
 
@@ -128,6 +128,12 @@ def _injections(spec: Any) -> list[Injection]:
     ]  # fmt: skip
 
 
+def _linking(spec: Any) -> Weights | None:
+    if spec is None or isinstance(spec, bool):
+        return Weights() if spec else None
+    return build(Weights, spec, at="knowledge.linking")
+
+
 @dataclass(kw_only=True)
 class Knowledge:
     """What is known of the world that records are about.
@@ -135,6 +141,9 @@ class Knowledge:
     Args:
         facts: where facts come from: a file, or a mapping with its `path`.
         injection: how facts of what a text mentions reach its features, one kind or several.
+        linking: whether candidates of a mention lend what they have by how likely they are meant;
+            a mapping gives the weights of `prior`, `context` and `coherence`, and the score of
+            `nil`.
         rules: the file of rules that answers have to follow, beside the project file.
     """
 
@@ -144,4 +153,5 @@ class Knowledge:
     injection: Annotated[list[Injection], BeforeValidator(_injections)] = field(
         default_factory=lambda: [Gazetteer()]
     )
+    linking: Annotated[Weights | None, BeforeValidator(_linking)] = None
     rules: str | None = None

@@ -2,6 +2,7 @@
 
 from allrounder.knowledge.base import Base, last_part
 from allrounder.knowledge.days import as_day
+from allrounder.knowledge.disambiguation import Weights
 from allrounder.knowledge.facts import ALIAS, DESCRIPTION, IS_A, NAME, TYPE, Fact
 from allrounder.knowledge.lexicon import Lexicon, Mention
 from allrounder.knowledge.linking import Linked, Ragged
@@ -22,6 +23,7 @@ __all__ = [
     "Ragged",
     "Snapshot",
     "Store",
+    "Weights",
     "as_day",
     "is_store",
     "last_part",

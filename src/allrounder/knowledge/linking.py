@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from allrounder.knowledge.lexicon import Lexicon
+from allrounder.knowledge.lexicon import Lexicon, Mention
 
 PART = 1 << 14
 """Texts that are Python strings at a time."""
@@ -39,12 +39,14 @@ class Linked:
         spans: of every mention, its first code point and the one behind its last: [m, 2].
         candidates: by mention, the entities that it may mean, the likeliest first.
         priors: of every candidate, in the order of `candidates.values`.
+        weights: how likely each candidate is in its context, where a linker has said so.
     """
 
     mentions: Ragged
     spans: np.ndarray
     candidates: Ragged
     priors: np.ndarray
+    weights: np.ndarray | None = None
 
     @classmethod
     def of(cls, lexicon: Lexicon, texts: pa.Array | pa.ChunkedArray) -> "Linked":
@@ -68,6 +70,18 @@ class Linked:
             candidates=Ragged(_starts(sizes), np.array(entities, np.int64)),
             priors=np.array(priors, np.float32),
         )
+
+    def found(self, row: int) -> list[Mention]:
+        """Return the mentions in the text of a row."""
+        (mentions, _), starts = self.mentions.of(np.array([row])), self.candidates.starts
+        return [
+            Mention(
+                *self.spans[at].tolist(),
+                tuple(self.candidates.values[starts[at] : starts[at + 1]].tolist()),
+                tuple(self.priors[starts[at] : starts[at + 1]].tolist()),
+            )
+            for at in mentions
+        ]
 
     def entities(self) -> np.ndarray:
         """Return the entities that any mention may mean, each once, and in order."""

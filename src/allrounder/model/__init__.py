@@ -10,8 +10,10 @@ from allrounder.model.answering import (
 from allrounder.model.frozen import store_frozen
 from allrounder.model.gallery import Gallery
 from allrounder.model.knowing import Knowing, Lent, fresh_readers, kept_facts, kept_readers
+from allrounder.model.linker import Labeled, Linker, Resolved
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
+from allrounder.model.reader import Reader
 from allrounder.model.ruled import (
     Decided,
     columns_of,
@@ -32,9 +34,13 @@ __all__ = [
     "Decided",
     "Gallery",
     "Knowing",
+    "Labeled",
     "Lent",
+    "Linker",
     "Model",
     "Prepared",
+    "Reader",
+    "Resolved",
     "Scored",
     "Targets",
     "add_own",

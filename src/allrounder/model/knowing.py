@@ -12,17 +12,14 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders import Encoder, Tokens
-from allrounder.encoders.modules import Encoding, evaluating
 from allrounder.injection import Injection, Items, named
 from allrounder.injection.modules import Told
-from allrounder.knowledge import Base, Linked, Snapshot
-from allrounder.model.tensors import load_tensors, save_tensors
+from allrounder.knowledge import Base, Linked, Ragged, Snapshot, Weights
+from allrounder.model.linker import Linker
+from allrounder.model.reader import Reader
 
 FOLDER = "knowledge"
 """Where a run keeps what its model knows."""
-
-READ = 64
-"""Texts of facts that are read at a time."""
 
 
 class Lent(NamedTuple):
@@ -46,11 +43,12 @@ Hidden = Mapping[int, Collection[Lent]]
 
 
 class _Pairs(NamedTuple):
-    """Mentions and what they are lent: places of mentions, entities, items."""
+    """Mentions and what they are lent: places of mentions, entities, items, and of candidates."""
 
     mentions: np.ndarray
     entities: np.ndarray
     items: np.ndarray
+    candidates: np.ndarray
 
 
 @dataclass
@@ -61,11 +59,25 @@ class Knowing:
         base: the knowledge base.
         injections: the injections by name, each with its input filled in.
         readers: by input, the encoder as it was before training, which reads facts.
+        linking: how candidates of a mention are weighed; None lets all lend alike.
     """
 
     base: Base
     injections: dict[str, Injection]
-    readers: dict[str, "Reader"] = field(default_factory=dict)
+    readers: dict[str, Reader] = field(default_factory=dict)
+    linking: Weights | None = None
+
+    @cached_property
+    def linkers(self) -> dict[str, Linker]:
+        """By input, what tells which candidate of a mention is meant; none without `linking`."""
+        if self.linking is None:
+            return {}
+        return {name: Linker(self.base, self.readers[name], self.linking) for name in self.inputs}
+
+    def link(self, name: str, texts: pa.Array | pa.ChunkedArray) -> Linked:
+        """Return the mentions in a column of an input, their candidates weighed where asked for."""
+        found = self.base.link(texts)
+        return self.linkers[name].weighed(found, texts) if self.linking else found
 
     @cached_property
     def items(self) -> dict[str, Items]:
@@ -83,10 +95,14 @@ class Knowing:
 
     @classmethod
     def of(
-        cls, base: Base, injections: Sequence[Injection], readers: Mapping[str, "Reader"]
+        cls,
+        base: Base,
+        injections: Sequence[Injection],
+        readers: Mapping[str, Reader],
+        linking: Weights | None = None,
     ) -> "Knowing":
         """Return what a model knows, every injection under a name of its own."""
-        return cls(base, named(injections), dict(readers))
+        return cls(base, named(injections), dict(readers), linking)
 
     def lent(self, name: str, entity: int) -> list[str]:
         """Return the names of what an entity lends by an injection."""
@@ -136,14 +152,22 @@ class Knowing:
         sizes = lasts - firsts
         whose = np.repeat(np.arange(len(mentions)), sizes)
         within = np.arange(len(whose)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        entities, meant = linked.candidates.of(mentions)
+        starts, values = linked.candidates
+        candidates, meant = Ragged(starts, np.arange(len(values))).of(mentions)
+        entities = values[candidates]
         items, lent = self.items[name].by_entity.of(entities)
-        pairs = _Pairs(meant[lent], entities[lent], items)
+        pairs = _Pairs(meant[lent], entities[lent], items, candidates[lent])
         places = mentions - linked.mentions.starts[rows[records]]
         if hidden:
             pairs = self._shown(name, pairs, rows[records], places, hidden)
         parts = (records, whose, firsts[whose] + within, within == 0, pairs.mentions, pairs.items)
-        told = Told(*map(torch.from_numpy, parts), vectors=self._vectors(name, pairs.items))
+        told = Told(
+            *map(torch.from_numpy, parts),
+            vectors=self._vectors(name, pairs.items),
+            weights=None
+            if linked.weights is None
+            else torch.from_numpy(linked.weights[pairs.candidates]),
+        )
         if not hidden:
             return told
         of = self.injections[name].of or ""
@@ -157,7 +181,7 @@ class Knowing:
         shown = [
             Lent(of, int(places[mention]), int(entity), names[item])
             not in hidden.get(int(rows[mention]), ())
-            for mention, entity, item in zip(*pairs, strict=True)
+            for mention, entity, item, _ in zip(*pairs, strict=True)
         ]
         return _Pairs(*(column[np.array(shown, bool)] for column in pairs))
 
@@ -189,48 +213,12 @@ def _kept(of: str, rows: np.ndarray, places: np.ndarray, hidden: Hidden) -> Tens
     return torch.tensor([Lent(of, at) not in hidden.get(row, ()) for row, at in pairs]).bool()
 
 
-@dataclass
-class Reader:
-    """Reads the texts of facts with an encoder as it was before training, each once.
-
-    Args:
-        encoder: the settings.
-        module: the encoder's module, which is left as it is.
-        known: the vectors of texts that were read before.
-    """
-
-    encoder: Encoder
-    module: Encoding
-    known: dict[str, Tensor] = field(default_factory=dict)
-
-    def vectors(self, texts: Sequence[str]) -> Tensor:
-        """Return one vector a text: [t, D]."""
-        fresh = [text for text in dict.fromkeys(texts) if text not in self.known]
-        for start in range(0, len(fresh), READ):
-            part = fresh[start : start + READ]
-            tokens = self.encoder.prepare([pa.array(part, pa.string())])
-            batch = self.encoder.collate(tokens, range(len(part)), [False] * len(part))
-            with torch.no_grad(), evaluating(self.module):
-                found = self.module(batch, tokens=False).pooled.float()
-            self.known |= dict(zip(part, found, strict=True))
-        if not texts:
-            return torch.zeros(0, self.module.width)
-        return torch.stack([self.known[text] for text in texts])
-
-    def save(self, path: Path) -> None:
-        """Write its weights."""
-        save_tensors(path, self.module.state_dict())
-
-    @classmethod
-    def load(cls, encoder: Encoder, path: Path) -> "Reader":
-        """Return the reader that `save` wrote."""
-        module = encoder.module()
-        module.load_state_dict(load_tensors(path)[0])
-        return cls(encoder, module)
-
-
 def fresh_readers(
-    inputs: Mapping[str, Encoder], injections: Sequence[Injection], *, seed: int = 0
+    inputs: Mapping[str, Encoder],
+    injections: Sequence[Injection],
+    *,
+    seed: int = 0,
+    linking: bool = False,
 ) -> dict[str, Reader]:
     """Return by input the encoder as it comes, for injections that have facts read.
 
@@ -238,17 +226,23 @@ def fresh_readers(
         inputs: the encoders.
         injections: the injections.
         seed: of encoders that begin at random.
+        linking: whether entities are read too, to tell which is meant: for all injections.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return {name: Reader(inputs[name], inputs[name].module()) for name in _reading(injections)}
+        reading = _reading(injections, linking)
+        return {name: Reader(inputs[name], inputs[name].module()) for name in reading}
 
 
 def kept_readers(
-    folder: Path, inputs: Mapping[str, Encoder], injections: Sequence[Injection]
+    folder: Path,
+    inputs: Mapping[str, Encoder],
+    injections: Sequence[Injection],
+    *,
+    linking: bool = False,
 ) -> dict[str, Reader]:
     """Return by input the readers that a run keeps."""
-    kept = {name: _reader(folder, name) for name in _reading(injections)}
+    kept = {name: _reader(folder, name) for name in _reading(injections, linking)}
     return {name: Reader.load(inputs[name], path) for name, path in kept.items() if path.exists()}
 
 
@@ -257,9 +251,10 @@ def kept_facts(folder: Path) -> Snapshot:
     return Snapshot.load(folder / FOLDER / "facts")
 
 
-def _reading(injections: Sequence[Injection]) -> list[str]:
+def _reading(injections: Sequence[Injection], linking: bool) -> list[str]:
     """Return the inputs whose encoders have to read facts."""
-    return list(dict.fromkeys(found.of or "" for found in injections if found.reads_texts))
+    reading = [found.of or "" for found in injections if linking or found.reads_texts]
+    return list(dict.fromkeys(reading))
 
 
 def _reader(folder: Path, name: str) -> Path:

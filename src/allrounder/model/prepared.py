@@ -134,7 +134,7 @@ class Prepared:
             },
             knowing=knowing,
             linked={
-                name: knowing.base.link(columns[name][0])
+                name: knowing.link(name, columns[name][0])
                 for name in (knowing.inputs if knowing else ())
             },
         )

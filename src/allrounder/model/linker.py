@@ -1,0 +1,204 @@
+"""What mentions mean, by the context that they stand in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from allrounder.knowledge import Base, Linked, Mention
+from allrounder.knowledge.disambiguation import (
+    Evidence,
+    Relations,
+    Weights,
+    described,
+    fitted,
+    surroundings,
+)
+from allrounder.model.reader import Reader
+
+PART = 1 << 10
+"""Texts that are weighed at a time."""
+
+OTHERS = 128
+"""Entities that a context is compared with, beside the candidates."""
+
+LEAST = 0.02
+"""A smaller standard deviation of cosines counts as this."""
+
+
+class Resolved(NamedTuple):
+    """A mention, and what it means.
+
+    Args:
+        mention: where it is, with its candidates.
+        probabilities: how likely each candidate is.
+        nil: how likely none of them is.
+    """
+
+    mention: Mention
+    probabilities: tuple[float, ...]
+    nil: float
+
+    @property
+    def likeliest(self) -> int | None:
+        """The number of the likeliest entity; None where none of them is likelier."""
+        best = int(np.argmax(self.probabilities))
+        return self.mention.candidates[best] if self.probabilities[best] >= self.nil else None
+
+
+class Labeled(NamedTuple):
+    """A mention of which it is known what it means.
+
+    Args:
+        text: the text.
+        start: its first code point.
+        end: the code point behind its last.
+        entity: the id of what is meant; None, or an id that is unknown, is NIL.
+    """
+
+    text: str
+    start: int
+    end: int
+    entity: str | None
+
+
+@dataclass(frozen=True)
+class Linker:
+    """Says how likely each candidate of a mention is in its context, and how likely none is.
+
+    The context of a candidate is the cosine between what the encoder says of the text around the
+    mention and of name, description and facts of the entity, in standard deviations above that of
+    other entities: encoders differ in how near everything is to everything. Nothing is trained for
+    an entity.
+
+    Args:
+        base: the knowledge base.
+        reader: the encoder, which reads every entity once.
+        weights: how much prior, context and coherence count, and the score of none of them.
+    """
+
+    base: Base
+    reader: Reader
+    weights: Weights = field(default_factory=Weights)
+
+    def link(self, text: str) -> list[Resolved]:
+        """Return the mentions in a text, in order, and what they mean."""
+        return self.link_all([text])[0]
+
+    def link_all(self, texts: Sequence[str]) -> list[list[Resolved]]:
+        """Return the mentions in each text; many at a time are quicker than one by one."""
+        found = self.base.lexicon.find_all(texts)
+        evidence = iter(self.evidence(texts, found))
+        return [[self._resolved(one, next(evidence)) for one in some] for some in found]
+
+    def weighed(self, linked: Linked, texts: pa.Array | pa.ChunkedArray) -> Linked:
+        """Return the mentions in a column of texts with how likely each candidate is."""
+        likely = [np.zeros(0)]
+        for start in range(0, len(texts), PART):
+            part = [text or "" for text in texts.slice(start, PART).to_pylist()]
+            mentions = [linked.found(start + place) for place in range(len(part))]
+            evidence = self.evidence(part, mentions)
+            likely += [self.weights.probabilities(one)[:-1] for one in evidence]
+        return replace(linked, weights=np.concatenate(likely).astype(np.float32))
+
+    def fit(self, labeled: Sequence[Labeled]) -> "Linker":
+        """Return the linker with the likeliest weights; mentions that it cannot find are passed by.
+
+        Raises:
+            DataError: it finds none of them.
+        """
+        mentions = self.base.lexicon.find_all([one.text for one in labeled])
+        chosen: list[list[int]] = []
+        meant: list[int | None] = []
+        for one, some in zip(labeled, mentions, strict=True):
+            same = [at for at, m in enumerate(some) if (m.start, m.end) == (one.start, one.end)]
+            chosen.append(same)
+            meant += [self._place(some[at], one.entity) for at in same]
+        evidence = self.evidence([one.text for one in labeled], mentions, chosen)
+        return replace(self, weights=fitted(evidence, meant, self.weights))
+
+    def evidence(
+        self,
+        texts: Sequence[str],
+        mentions: Sequence[Sequence[Mention]],
+        chosen: Sequence[Sequence[int]] | None = None,
+    ) -> list[Evidence]:
+        """Return what speaks for each candidate, mention by mention.
+
+        Args:
+            texts: the texts.
+            mentions: all mentions of each text.
+            chosen: of each text, the places of the mentions that are asked for; by default all.
+        """
+        chosen = chosen or [range(len(some)) for some in mentions]
+        asked = [some[at] for some, places in zip(mentions, chosen, strict=True) for at in places]
+        around = [
+            surroundings(text, some[at])
+            for text, some, places in zip(texts, mentions, chosen, strict=True)
+            for at in places
+        ]
+        coherence = (
+            coherent[at]
+            for some, places in zip(mentions, chosen, strict=True)
+            for coherent in [self._relations.coherence(some) if len(places) else []]
+            for at in places
+        )
+        return [
+            Evidence(np.array(one.priors, float), context, coherent)
+            for one, context, coherent in zip(
+                asked, self._contexts(asked, around), coherence, strict=True
+            )
+        ]
+
+    def _contexts(self, asked: Sequence[Mention], around: Sequence[str]) -> list[np.ndarray]:
+        """Return of each mention how near its candidates are to the text around it, 0 for none."""
+        if not asked:
+            return []
+        sizes = [len(one.candidates) for one in asked]
+        whose = torch.from_numpy(np.repeat(np.arange(len(asked)), sizes))
+        entities = self._entities([entity for one in asked for entity in one.candidates])
+        texts = self._texts(around)
+        usual = texts @ self._others.T  # [m, o]
+        spread = usual.std(-1, correction=0).clamp(min=LEAST)
+        cosines = (texts[whose] * entities).sum(-1)
+        found = (cosines - usual.mean(-1)[whose]) / spread[whose]
+        return np.split(found.double().numpy(), np.cumsum(sizes)[:-1])
+
+    def _texts(self, around: Sequence[str]) -> Tensor:
+        """Return what the encoder says of texts, as unit vectors; zero for an empty one: [m, D]."""
+        each = sorted({text for text in around if text}, key=lambda text: (len(text), text))
+        known = dict(zip(each, F.normalize(self.reader.read(each), dim=-1), strict=True))
+        nothing = torch.zeros(self.reader.module.width)
+        return torch.stack([known.get(text, nothing) for text in around])
+
+    def _entities(self, numbers: Sequence[int]) -> Tensor:
+        """Return what the encoder says of entities, as unit vectors: [e, D]."""
+        texts = {number: described(self.base, number) for number in dict.fromkeys(numbers)}
+        self.reader.vectors(sorted(texts.values(), key=len))
+        return F.normalize(self.reader.vectors([texts[number] for number in numbers]), dim=-1)
+
+    @cached_property
+    def _others(self) -> Tensor:
+        """Some entities of which something is known, evenly from all: [o, D]."""
+        snapshot = self.base.snapshot
+        known = np.setdiff1d(np.arange(len(snapshot.entities)), snapshot.unknown())
+        places = np.linspace(0, len(known) - 1, min(OTHERS, len(known))).astype(int)
+        return self._entities(known[places].tolist())
+
+    @cached_property
+    def _relations(self) -> Relations:
+        return Relations(self.base)
+
+    def _place(self, mention: Mention, entity: str | None) -> int | None:
+        number = None if entity is None else self.base.snapshot.number(entity)
+        return mention.candidates.index(number) if number in mention.candidates else None
+
+    def _resolved(self, mention: Mention, evidence: Evidence) -> Resolved:
+        *likely, nil = self.weights.probabilities(evidence).tolist()
+        return Resolved(mention, tuple(likely), nil)
