@@ -129,6 +129,29 @@ def _injections(spec: Any) -> list[Injection]:
 
 
 @dataclass(kw_only=True)
+class Voting:
+    """How training records without a label learn from what rules vote.
+
+    Args:
+        weight: what such a record counts beside one with a label.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < float("inf"):
+            raise ValueError(f"has `weight: {self.weight}`. Expected a number above 0.")
+
+
+def _voting(spec: Any) -> Voting | None:
+    if isinstance(spec, bool) or spec is None:
+        return Voting() if spec else None
+    return build(Voting, spec, at="knowledge.votes")
+
+
+@dataclass(kw_only=True)
 class Knowledge:
     """What is known of the world that records are about.
 
@@ -136,6 +159,8 @@ class Knowledge:
         facts: where facts come from: a file, or a mapping with its `path`.
         injection: how facts of what a text mentions reach its features, one kind or several.
         rules: the file of rules that answers have to follow, beside the project file.
+        votes: whether rules that read only inputs vote on training records without a label; a
+            mapping says how these are learned from.
     """
 
     __pydantic_config__ = CLOSED
@@ -145,3 +170,11 @@ class Knowledge:
         default_factory=lambda: [Gazetteer()]
     )
     rules: str | None = None
+    votes: Annotated[Voting | None, BeforeValidator(_voting)] = None
+
+    def __post_init__(self) -> None:
+        if self.votes and self.rules is None:
+            raise ValueError(
+                "has `votes`, but no rules that could vote. Name their file in `rules`, or remove "
+                "`votes`."
+            )

@@ -9,9 +9,9 @@ together is a product of experts:
 Rule r votes for a set of labels S(r): one label, or all but one where it votes against. It speaks
 at the rate a(r, y) = hit(r) for y in S(r), and alarm(r) for all others. Expectation maximization
 finds the rates from records with and without labels; a label that is known is no longer guessed,
-which is what anchors the rest. Each rate has a Beta prior around the share of records of which the rule
-speaks, hits being `LIFT` times as likely in odds: so a rule that nothing is known of is believed a
-little, and one rule alone can be fitted.
+which is what anchors the rest. Each rate has a Beta prior around the share of records of which the
+rule speaks, hits being `LIFT` times as likely in odds: so a rule that nothing is known of is
+believed a little, and one rule alone can be fitted.
 
 Ratner et al. (2017, 2019) instead give a rule one accuracy for all labels and let its silence mean
 nothing. A rule of words votes for one label only, and its silence then speaks for the others.

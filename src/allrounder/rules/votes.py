@@ -61,6 +61,16 @@ def voters(rules: Rules, terms: Terms) -> list[Voter]:
     return [one for rule in rules.rules for one in _Reading(terms, meaning, rule).voters()]
 
 
+def refuse_silence(found: Sequence[Voter], rules: Rules) -> None:
+    """Raise `ProjectError` where none of the rules can vote."""
+    if not found:
+        raise ProjectError(
+            "`knowledge.votes`: expected a rule whose condition reads only inputs and whose "
+            "conclusion names labels of a multiclass or multilabel task, found none among "
+            f'{len(rules)}. Write one, such as `text has "…" => topic = …`, or remove the key.'
+        )
+
+
 @dataclass(frozen=True)
 class _Reading:
     """What one rule votes on."""
@@ -198,12 +208,7 @@ class Votes:
             ProjectError: no rule can vote.
         """
         found = voters(rules, terms)
-        if not found:
-            raise ProjectError(
-                "`knowledge.votes`: expected a rule whose condition reads only inputs and whose "
-                "conclusion names labels of a multiclass or multilabel task, found none among "
-                f'{len(rules)}. Write one, such as `text has "…" => topic = …`, or remove the key.'
-            )
+        refuse_silence(found, rules)
         meaning = Meaning(rules, terms)
         said = [_said(terms, meaning, one.condition, columns) for one in found]
         tasks = {one.task: terms.tasks[one.task] for one in found}
