@@ -163,7 +163,7 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"fact": "kb.tsv"}},
             "`knowledge.fact` is not a known key. Did you mean 'facts'? Known: facts, injection, "
-            "linking, rules.",
+            "linking, rules, votes.",
         ),
         (
             {"knowledge": {"facts": "kb.tsv", "linking": {"priors": 2}}},

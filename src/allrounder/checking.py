@@ -16,6 +16,7 @@ from allrounder.knowledge.findings import Stats, stats_of
 from allrounder.plan import Plan
 from allrounder.records import SPLITS, DataReport, Records, TextField, inspect, load
 from allrounder.rules import Rules, Terms
+from allrounder.rules.votes import refuse_silence, voters
 from allrounder.tasks import Task
 from allrounder.tasks.words import is_inside_word
 
@@ -129,7 +130,10 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
     plan.opened()
     records = load_records(plan, tell=tell)
     if (rules := plan.rules()) is not None:
-        plan.terms(learned(plan, records), facts=True).check(rules)
+        terms = plan.terms(learned(plan, records), facts=True)
+        terms.check(rules)
+        if plan.knowledge and plan.knowledge.votes:
+            refuse_silence(voters(rules.today(), terms), rules)
     frozen = plan.start.freeze if plan.start else []
     found = {}
     for name, encoder in inputs.items():

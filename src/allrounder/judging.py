@@ -58,6 +58,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         old=old,
         freeze=plan.start.freeze if plan.start else [],
         rules=plan.rules(),
+        voting=plan.knowledge.votes if plan.knowledge else None,
         knowing=base and Knowing.of(base, injections, readers, linking),
     )
 

@@ -101,7 +101,7 @@ class Project:
     def check_rules(self) -> Findings:
         """Say which rules contradict one another, never speak, or follow from others."""
         rules, terms = ruled(self.plan, self.tell)
-        return findings(rules.today(), terms)
+        return findings(rules.today().decoding(), terms)
 
     def test_rules(self) -> Trials:
         """Try every rule on its own test cases."""

@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from allrounder.rules.texts import compiled, has_phrase
+from allrounder.rules.texts import Lexicon, compiled, has_phrase
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,7 @@ from allrounder.rules.texts import compiled, has_phrase
 )
 def test_a_phrase_is_found_as_whole_words_in_any_case(text, phrase, found):
     assert has_phrase(text, [phrase]) is found
+    assert Lexicon([phrase]).is_in(text) is found
 
 
 def test_a_pattern_that_would_backtrack_for_ever_takes_linear_time():
@@ -33,3 +36,11 @@ def test_a_pattern_that_would_backtrack_for_ever_takes_linear_time():
 def test_case_is_ignored_where_it_is_asked():
     assert compiled("refund", "i", where="").search("REFUND")
     assert not compiled("refund", "", where="").search("REFUND")
+
+
+LETTERS = st.text(alphabet="aB ß退.", max_size=12)
+
+
+@given(LETTERS, st.lists(LETTERS.filter(bool), min_size=1, max_size=6))
+def test_a_lexicon_finds_what_its_phrases_are_found_by(text, phrases):
+    assert Lexicon(phrases).is_in(text) is has_phrase(text, phrases)

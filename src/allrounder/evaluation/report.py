@@ -9,10 +9,11 @@ from pydantic import TypeAdapter
 from allrounder.evaluation import advice as advices
 from allrounder.evaluation.advice import Advice, Outcome
 from allrounder.evaluation.lift import KnowledgeReport
-from allrounder.evaluation.rules import RulesReport
+from allrounder.evaluation.rules import RulesReport, doubts, voting
 from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import Sharing
 from allrounder.evaluation.table import aligned, number, signed
+from allrounder.rules.votes import Reliability
 
 
 @dataclass(kw_only=True)
@@ -177,6 +178,7 @@ class Report:
         sharing: what sharing did to each task, where twins were trained.
         knowledge: what the knowledge base adds, where that was asked for.
         rules: what rules did to the answers, where the project has rules.
+        votes: what came of the rules that voted on training records.
         advice: what a probe said of sharing before training, where one was asked for.
         history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
         snapshots: per task best_step, best, shipped_step (none of a soup) and shipped.
@@ -192,6 +194,7 @@ class Report:
     tasks: dict[str, TaskReport]
     sharing: Sharing | None = None
     rules: RulesReport | None = None
+    votes: list[Reliability] = field(default_factory=list)
     knowledge: KnowledgeReport | None = None
     advice: Advice | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -216,6 +219,7 @@ class Report:
         foreseen = advices.sentences(self.outcomes)
         known = self.knowledge.sentences if self.knowledge else []
         ruled = self.rules.sentences if self.rules else []
+        ruled = [*ruled, *doubts(self.votes)]
         told = [*self.notes, *shared, *foreseen, *known, *ruled, *self.findings]
         return list(dict.fromkeys(told))
 
@@ -238,6 +242,7 @@ class Report:
         ]
         tables += [str(self.knowledge)] if self.knowledge else []
         tables += [str(self.rules)] if self.rules else []
+        tables += [voting(self.votes)] if self.votes else []
         tables += [_by_direction(n, task) for n, task in self.tasks.items() if task.directions]
         return "\n".join(["\n\n".join(tables), *_listed(self.sentences)])
 

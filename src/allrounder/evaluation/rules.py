@@ -1,8 +1,10 @@
 """What was found about rules: how often they speak, how right they are, what decoding changes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from allrounder.evaluation.table import aligned, number, signed
+from allrounder.rules.votes import Reliability
 
 
 @dataclass(kw_only=True)
@@ -106,3 +108,27 @@ class RulesReport:
         tables = [aligned([head, *rows], left=1)]
         tables += [aligned(tasks, left=2)] if self.tasks else []
         return "\n".join([about, "\n\n".join(tables)])
+
+
+def doubts(votes: Sequence[Reliability]) -> list[str]:
+    """Return one sentence for each voting rule that labels speak against."""
+    return [
+        f"The rule {one.rule} votes for {one.says} in {one.task} and is right about "
+        f"{one.precision:.1%} of {one.num_gold:,} labelled records only: mend it."
+        for one in votes
+        if one.precision is not None and one.precision < 0.5 and one.num_gold >= 10
+    ]
+
+
+def voting(votes: Sequence[Reliability]) -> str:
+    """Return what came of the rules that voted on training records, as a table."""
+    head = ["voting rule", "task", "label", "coverage", "for", "against", "believed",
+            "right on labels"]  # fmt: skip
+    rows = [
+        [one.rule, one.task, one.says, f"{one.coverage:.1%}",
+         "–" if one.against else f"{one.num_votes:,}",
+         f"{one.num_votes:,}" if one.against else "–", f"{one.reliability:.1%}",
+         "–" if one.precision is None else f"{one.precision:.1%} of {one.num_gold:,}"]
+        for one in votes
+    ]  # fmt: skip
+    return "Votes of rules on training records\n" + aligned([head, *rows], left=3)

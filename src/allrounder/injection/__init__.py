@@ -3,7 +3,7 @@
 from allrounder.injection.base import Injection, Items, named
 from allrounder.injection.facts import Facts
 from allrounder.injection.gazetteer import Gazetteer
-from allrounder.injection.settings import INJECTIONS, FactSource, Knowledge
+from allrounder.injection.settings import INJECTIONS, FactSource, Knowledge, Voting
 
 __all__ = [
     "INJECTIONS",
@@ -13,5 +13,6 @@ __all__ = [
     "Injection",
     "Items",
     "Knowledge",
+    "Voting",
     "named",
 ]

@@ -135,6 +135,29 @@ def _linking(spec: Any) -> Weights | None:
 
 
 @dataclass(kw_only=True)
+class Voting:
+    """How training records without a label learn from what rules vote.
+
+    Args:
+        weight: what such a record counts beside one with a label.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < float("inf"):
+            raise ValueError(f"has `weight: {self.weight}`. Expected a number above 0.")
+
+
+def _voting(spec: Any) -> Voting | None:
+    if isinstance(spec, bool) or spec is None:
+        return Voting() if spec else None
+    return build(Voting, spec, at="knowledge.votes")
+
+
+@dataclass(kw_only=True)
 class Knowledge:
     """What is known of the world that records are about.
 
@@ -145,6 +168,8 @@ class Knowledge:
             a mapping gives the weights of `prior`, `context` and `coherence`, and the score of
             `nil`.
         rules: the file of rules that answers have to follow, beside the project file.
+        votes: whether rules that read only inputs vote on training records without a label; a
+            mapping says how these are learned from.
     """
 
     __pydantic_config__ = CLOSED
@@ -155,3 +180,11 @@ class Knowledge:
     )
     linking: Annotated[Weights | None, BeforeValidator(_linking)] = None
     rules: str | None = None
+    votes: Annotated[Voting | None, BeforeValidator(_voting)] = None
+
+    def __post_init__(self) -> None:
+        if self.votes and self.rules is None:
+            raise ValueError(
+                "has `votes`, but no rules that could vote. Name their file in `rules`, or remove "
+                "`votes`."
+            )

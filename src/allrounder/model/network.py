@@ -38,13 +38,27 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """Soft labels of records that have no other.
+
+    `there` says which of a task's records these are, in order; `scores` are a teacher's, NaN where
+    a label is open; `weight` is what such a record counts.
+    """
+
+    there: Tensor
+    scores: Tensor
+    weight: float
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some records as the model reads them.
 
     `places` says for each task which records of the batch it is asked of; `targets` their labels
-    where those are known, `teachers` the scores of an older model where those take their place.
-    `r_drop` above 0 says that every record stands there twice, side by side, and how much it costs
-    a task to answer the two differently.
+    where those are known, `teachers` the scores of an older model where those take their place, and
+    `guesses` soft labels of those of its records that have no target. `r_drop` above 0 says that
+    every record stands there twice, side by side, and how much it costs a task to answer the two
+    differently.
     """
 
     num_records: int
@@ -52,6 +66,7 @@ class Batch:
     places: dict[str, Tensor]
     targets: dict[str, Tensor] = field(default_factory=dict)
     teachers: dict[str, Tensor] = field(default_factory=dict)
+    guesses: dict[str, Guess] = field(default_factory=dict)
     r_drop: float = 0.0
 
 
@@ -260,8 +275,18 @@ class Model(nn.Module):
             targets = targets[:, : scores.shape[1]]
         if taught:
             return self.tasks[name].divergence(scores, targets.detach())
-        loss = self.tasks[name].loss(scores, targets)
+        loss = self._partly(name, scores, targets, batch.guesses.get(name))
         return loss + batch.r_drop * self._apart(name, scores, targets) if batch.r_drop else loss
+
+    def _partly(self, name: str, scores: Tensor, targets: Tensor, guess: Guess | None) -> Tensor:
+        """Return the loss of records with a target, and of others how far they are from a guess."""
+        task = self.tasks[name]
+        if guess is None:
+            return task.loss(scores, targets)
+        known, there = task.loss(scores[~guess.there], targets), guess.there
+        guessed = guess.weight * task.divergence(scores[there], guess.scores)
+        found = scores.new_zeros(len(scores), dtype=known.dtype)
+        return found.masked_scatter(~there, known).masked_scatter(there, guessed.to(known.dtype))
 
     def _apart(self, name: str, scores: Tensor, targets: Tensor) -> Tensor:
         """Return what the two passes over each record disagree, once for each of the two: [2n].

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from allrounder.encoders import Encoder, Rows
 from allrounder.knowledge import Linked
 from allrounder.model.knowing import Hidden, Knowing
-from allrounder.model.network import Batch, Given, Model
+from allrounder.model.network import Batch, Given, Guess, Model
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
 
@@ -80,6 +80,13 @@ class Taught:
 
 
 @dataclass
+class Guessed(Taught):
+    """What is guessed of some rows that have no label; each counts `weight`."""
+
+    weight: float = 1.0
+
+
+@dataclass
 class Prepared:
     """The tokens of every input and the targets of every task.
 
@@ -90,6 +97,7 @@ class Prepared:
         targets: the targets by task; empty where there are only questions.
         stored: by input, what its frozen part said.
         teachers: by task, what an older model said, to be kept to instead of labels.
+        guesses: by task, soft labels of rows that have no other.
         knowing: what is known beside the weights; by default what the model was given.
         linked: by input, the mentions in its texts, where any can be known.
         hidden: by row, what is known and kept back.
@@ -101,6 +109,7 @@ class Prepared:
     targets: dict[str, Targets] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
     teachers: dict[str, Taught] = field(default_factory=dict)
+    guesses: dict[str, Guessed] = field(default_factory=dict)
     knowing: Knowing | None = None
     linked: dict[str, Linked] = field(default_factory=dict)
     hidden: Hidden = field(default_factory=dict)
@@ -185,11 +194,28 @@ class Prepared:
             return np.zeros(len(rows), dtype=bool)
         return self.teachers[task].place[rows] >= 0
 
+    def shown(self, rows: np.ndarray, tasks: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return which of `rows` each task can learn from: by a label, or by a guess."""
+        asked = self.asked(rows, tasks)
+        return {
+            name: asked[name] & (self.targets[name].known(rows) | self._guessed(rows, name))
+            for name in asked
+        }
+
+    def _guessed(self, rows: np.ndarray, task: str) -> np.ndarray:
+        if task not in self.guesses:
+            return np.zeros(len(rows), dtype=bool)
+        return self.guesses[task].place[rows] >= 0
+
     def batch(
         self, rows: np.ndarray, wanted: Mapping[str, np.ndarray], *, targets: bool = False
     ) -> Batch:
         """Return a batch of `rows` that asks each task of the rows where `wanted` is true."""
         places = {name: np.flatnonzero(mask) for name, mask in wanted.items() if mask.any()}
+        learns = {n: rows[at] for n, at in places.items() if targets and n not in self.teachers}
+        guesses = {
+            name: guess for name, some in learns.items() if (guess := self._guess(name, some))
+        }
         return Batch(
             num_records=len(rows),
             inputs={
@@ -198,11 +224,24 @@ class Prepared:
                 if (given := self._given(name, rows, places)) is not None
             },
             places={name: self._moved(torch.from_numpy(at)) for name, at in places.items()},
-            targets={n: self._moved(self.target(n, rows[at])) for n, at in places.items()
-                     if targets and n not in self.teachers},
+            targets={n: self._moved(self.target(n, some[~self._guessed(some, n)]))
+                     for n, some in learns.items()},
             teachers={n: self._moved(self.teachers[n].scores(rows[at]))
                       for n, at in places.items() if targets and n in self.teachers},
+            guesses=guesses,
         )  # fmt: skip
+
+    def _guess(self, task: str, rows: np.ndarray) -> Guess | None:
+        """Return the soft labels of a task's rows, if some have them."""
+        there = self._guessed(rows, task)
+        if not there.any():
+            return None
+        found = self.guesses[task]
+        return Guess(
+            there=self._moved(torch.from_numpy(there)),
+            scores=self._moved(found.scores(rows[there])),
+            weight=found.weight,
+        )
 
     def _given(self, name: str, rows: np.ndarray, places: Mapping[str, np.ndarray]) -> Given | None:
         present = np.flatnonzero(self.has(name, rows))

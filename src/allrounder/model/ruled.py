@@ -41,7 +41,7 @@ def decoder_of(
     Raises:
         ProjectError: a rule names what is not there, or hard rules contradict one another.
     """
-    today = rules.today()
+    today = rules.today().decoding()
     if not len(today):
         return None
     facts = MentionFacts(knowing.base) if knowing else None

@@ -27,7 +27,7 @@ from allrounder.rules.syntax import (
     leaves,
 )
 from allrounder.rules.terms import Terms
-from allrounder.rules.texts import compiled, has_phrase
+from allrounder.rules.texts import Lexicon, compiled, has_phrase
 
 COMPARES: dict[str, Callable[[Any, Any], bool]] = {
     "=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge,
@@ -77,7 +77,8 @@ class Meaning:
     """
 
     def __init__(self, rules: Rules, terms: Terms, facts: Facts | None = None) -> None:
-        self.terms, self.lexicons = terms, rules.lexicons
+        self.terms = terms
+        self.lexicons = {name: Lexicon(words) for name, words in rules.lexicons.items()}
         self.facts = facts or ListedFacts()
         every = [(rule, leaf) for rule in rules.rules for leaf in leaves(rule.tree)]
         self.patterns = {
@@ -100,7 +101,7 @@ class Meaning:
         if isinstance(leaf, Matches):
             return self.patterns[leaf.pattern, leaf.flags].search(value) is not None
         if isinstance(leaf, HasListed):
-            return has_phrase(value, self.lexicons[leaf.lexicon])
+            return self.lexicons[leaf.lexicon].is_in(value)
         if isinstance(leaf, Count):
             found = sum(span["label"] == leaf.kind.label for span in value)
             return COMPARES[leaf.sign](found, leaf.number)

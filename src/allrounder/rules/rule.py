@@ -46,6 +46,7 @@ class Rule:
             rule without is hard: no answer breaks it.
         priority: of hard rules that no answer can follow at once, those of lower priority give way.
         version: of this rule, for the record.
+        decodes: whether answers follow it; false for a rule that only votes.
         owner: who answers for it.
         valid_from: the first day on which it holds.
         valid_to: the last one.
@@ -58,6 +59,7 @@ class Rule:
     says: str
     soft: float | None = None
     priority: int = 0
+    decodes: bool = True
     version: str = "1"
     owner: str = ""
     valid_from: date | None = None
@@ -153,6 +155,10 @@ class Rules:
     def today(self) -> Self:
         """Return the rules that are valid today, by the date in UTC."""
         return self.on(datetime.now(UTC).date())
+
+    def decoding(self) -> Self:
+        """Return the rules that answers follow."""
+        return replace(self, rules=[rule for rule in self.rules if rule.decodes])
 
     def without(self, *ids: str) -> Self:
         """Return the rules but for some."""

@@ -60,11 +60,14 @@ def binary_divergence(scores: Tensor, teacher: Tensor) -> Tensor:
     """Return KL(teacher ‖ scores) of each row, summed over its yes-or-no decisions: [n, L] → [n].
 
     A teacher that knows fewer labels knows the first ones. It has a gradient with respect to both.
+    What the teacher did not score, NaN, is no distance apart.
     """
     scores = scores[..., : teacher.shape[-1]]
+    unknown = teacher.isnan()
+    teacher = torch.where(unknown, scores.detach(), teacher)
     yes = teacher.sigmoid() * (F.logsigmoid(teacher) - F.logsigmoid(scores))
     no = (-teacher).sigmoid() * (F.logsigmoid(-teacher) - F.logsigmoid(-scores))
-    return (yes + no).sum(-1)
+    return (yes + no).masked_fill(unknown, 0.0).sum(-1)
 
 
 def temperature(loss: Callable[[Tensor, Tensor], Tensor], scores: Tensor, targets: Tensor) -> float:

@@ -169,7 +169,7 @@ def _hold(job: Job, loop: Loop, prepared: Prepared, keeper: Keeper, tasks: Seque
     for name in tasks:
         if name in job.freeze:
             continue
-        known = loop.rows[prepared.labeled(loop.rows, [name])[name]]
+        known = loop.rows[prepared.shown(loop.rows, [name])[name]]
         if job.settings.hold and name in keeper.best and len(known):
             chance = [job.settings.seed, list(job.tasks).index(name)]
             rows = held_rows(known, job.settings.hold, chance)

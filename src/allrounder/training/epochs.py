@@ -68,7 +68,7 @@ class Epochs:
 
     def visits(self) -> dict[str, float]:
         """Return how often labels of each task are shown in the whole of training."""
-        labeled = self.prepared.labeled(self.rows, self.tasks)
+        labeled = self.prepared.shown(self.rows, self.tasks)
         groups = self._groups(labeled)
         of = {name: [labeled[name][np.searchsorted(self.rows, g[0])] for g in groups]
               for name in self.tasks}  # fmt: skip
@@ -83,7 +83,7 @@ class Epochs:
         """Refuse a sampling that never shows a label of some task."""
         if not self.settings.epochs:
             return
-        known = self.prepared.labeled(self.rows, self.tasks)
+        known = self.prepared.shown(self.rows, self.tasks)
         never = [n for n, count in self.visits().items() if not count and known[n].any()]
         if never:
             raise DataError(

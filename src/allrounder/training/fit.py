@@ -69,6 +69,7 @@ def fit(
         sharing=comparison and comparison.sharing,
         knowledge=lift,
         rules=ruled and rules_report(ruled, prepared, job.records, job.tasks),
+        votes=job.voted.reliabilities if job.voted else [],
         advice=advice,
         history=course.history,
         snapshots=_snapshots(keeper, own, comparison.origins if comparison else {}),

@@ -12,15 +12,16 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
-from allrounder.injection import Injection
+from allrounder.injection import Injection, Voting
 from allrounder.model import Knowing, Model, Prepared, decoder_of, store_frozen
-from allrounder.records import SPLITS, Records
-from allrounder.rules import Decoder, Rules
+from allrounder.records import SPLITS, Field, Records
+from allrounder.rules import Decoder, Rules, Terms
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old
 from allrounder.training.transfer import begin_from
+from allrounder.training.voting import Voted
 
 if TYPE_CHECKING:
     from allrounder.training.course import Course
@@ -51,6 +52,8 @@ class Job:
         fresh: whether all heads begin anew, whatever the old run knew.
         watch: called with the course after every evaluation; what it raises ends the training.
         rules: what answers have to follow.
+        voting: how what rules vote is learned from, if it is.
+        voted: what they vote of training records; known once it is `learned`.
         visits: by task, how often the shared model is shown a label; known once it is trained.
         knowing: what the model knows beside its weights.
     """
@@ -68,20 +71,27 @@ class Job:
     fresh: bool = False
     watch: Callable[["Course"], None] | None = None
     rules: Rules | None = None
+    voting: Voting | None = None
+    voted: Voted | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
     knowing: Knowing | None = None
 
     def rows(self, split: str) -> np.ndarray:
-        """Return the rows of a split that carry any label."""
-        return self.records.labeled(split)
+        """Return the rows of a split that carry any label, or are learned from votes alone."""
+        rows = self.records.labeled(split)
+        if split != "train" or self.voted is None:
+            return rows
+        return np.union1d(rows, self.voted.of_tasks(self.tasks))
 
     def learned(self) -> "Job":
         """Return the job with what only the records can tell filled into inputs and tasks."""
         rows = self.records.indices("train")
+        tasks = {name: self._learned(name, task) for name, task in self.tasks.items()}
         return replace(
             self,
             inputs={name: self._taught(name, rows) for name in self.inputs},
-            tasks={name: self._learned(name, task) for name, task in self.tasks.items()},
+            tasks=tasks,
+            voted=self._voted(tasks),
             knowing=self.knowing and self._acquainted(self.knowing, rows),
         )
 
@@ -92,8 +102,20 @@ class Job:
         """
         if self.rules is None:
             return None
-        fields = {n: one.field for one in self.inputs.values() for n in one.fields or []}
-        return decoder_of(self.rules, self.tasks, fields, self.knowing)
+        return decoder_of(self.rules, self.tasks, self._fields, self.knowing)
+
+    @property
+    def _fields(self) -> dict[str, Field]:
+        return {n: one.field for one in self.inputs.values() for n in one.fields or []}
+
+    def _voted(self, tasks: Mapping[str, Task]) -> Voted | None:
+        """Return what rules vote of training records, where that is to be learned from."""
+        if self.rules is None or self.voting is None:
+            return None
+        free = {name: task for name, task in tasks.items() if name not in self.freeze}
+        predicates = None if self.knowing else ()
+        terms = Terms.of(tasks, self._fields, predicates=predicates)
+        return Voted.of(self.rules.today(), terms, self.records, self.voting, list(free))
 
     def _acquainted(self, knowing: Knowing, rows: np.ndarray) -> Knowing:
         """Return what the model knows, each injection with what training texts tell it."""
@@ -166,6 +188,8 @@ class Job:
             {name: self.records.labels(name) for name in self.tasks},
             cache=self.cache / "tokens",
         )
+        if self.voted is not None:
+            self.voted.teach(prepared)
         self.tell("tokenize", 1, 1, "")
         store_frozen(
             prepared,

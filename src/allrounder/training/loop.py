@@ -127,7 +127,7 @@ class Loop:
     def _shown(self, rows: np.ndarray, stopped: Sequence[str]) -> dict[str, np.ndarray]:
         """Return which of `rows` each task sees: its labels, or what its teacher says."""
         first = self.settings.first if self.state.stage == 0 else []
-        shown = self.prepared.labeled(rows, first or self.model.tasks)
+        shown = self.prepared.shown(rows, first or self.model.tasks)
         return shown | {name: self.prepared.taught(rows, name) for name in stopped}
 
     def _epoch(self, batches: Sequence[np.ndarray]) -> Iterator[Step]:
