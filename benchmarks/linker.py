@@ -4,8 +4,8 @@ WordNet 3.0 is the knowledge base: noun synsets are entities, their lemmas alias
 sense falls with its rank (1/rank), the gloss without its examples is the description, hypernyms are
 facts. Texts are the examples in glosses that contain a lemma of their synset with two senses or
 more. A fifth of these examples have no right answer: their synsets are left out of the knowledge
-base, while their names keep other senses, two or more. Examples are split by lemma into a small part to fit
-four weights (and spaCy's network) and a part to test on.
+base, while their names keep other senses, two or more. Examples are split by lemma into a small
+part to fit four weights (and spaCy's network) and a part to test on.
 
 Systems: the prior alone; the prior with a fitted NIL; ours with the weights it comes with; ours
 fitted; without coherence; spaCy's EntityLinker (description vectors from the same encoder), trained
