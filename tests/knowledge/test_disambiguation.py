@@ -141,7 +141,7 @@ def test_entities_have_to_do_with_each_other_by_a_fact_or_by_what_both_have():
 
 def coherences(text):
     mentions = BASE.find(text)
-    return dict(zip(mentions[0].candidates, Relations(BASE).coherence(mentions)[0], strict=True))
+    return dict(zip(mentions[0].candidates, Relations(BASE).coherence(mentions, 0), strict=True))
 
 
 def test_candidates_are_coherent_with_what_else_is_mentioned():
@@ -157,7 +157,7 @@ def test_the_same_name_again_tells_nothing():
 
 def test_coherence_with_an_ambiguous_mention_counts_its_candidates_by_their_priors():
     mentions = BASE.find("pear or apple")
-    assert Relations(BASE).coherence(mentions)[0] == pytest.approx([0.2 * 0.5])
+    assert Relations(BASE).coherence(mentions, 0) == pytest.approx([0.2 * 0.5])
 
 
 def around(text, name, width, monkeypatch):

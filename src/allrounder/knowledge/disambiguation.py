@@ -192,15 +192,12 @@ class Relations:
         both = len(mine & others)
         return both / (len(mine) + len(others) - both) if both else 0.0
 
-    def coherence(self, mentions: Sequence[Mention]) -> list[np.ndarray]:
-        """Return for every mention of a text how coherent each of its candidates is: [c].
+    def coherence(self, mentions: Sequence[Mention], place: int) -> np.ndarray:
+        """Return how coherent each candidate of one of a text's mentions is: [c].
 
         That is the mean over other mentions nearby of how much it has to do with what these mean,
         each of their candidates by its prior. The same name again tells nothing.
         """
-        return [self._coherence(mentions, place) for place in range(len(mentions))]
-
-    def _coherence(self, mentions: Sequence[Mention], place: int) -> np.ndarray:
         mine = mentions[place].candidates
         near = mentions[max(0, place - NEAREST) : place + NEAREST + 1]
         others = [other for other in near if set(other.candidates) != set(mine)]

@@ -137,23 +137,17 @@ class Linker:
             chosen: of each text, the places of the mentions that are asked for; by default all.
         """
         chosen = chosen or [range(len(some)) for some in mentions]
-        asked = [some[at] for some, places in zip(mentions, chosen, strict=True) for at in places]
-        around = [
-            surroundings(text, some[at])
-            for text, some, places in zip(texts, mentions, chosen, strict=True)
-            for at in places
-        ]
-        coherence = (
-            coherent[at]
-            for some, places in zip(mentions, chosen, strict=True)
-            for coherent in [self._relations.coherence(some) if len(places) else []]
-            for at in places
-        )
+        asked: list[Mention] = []
+        around: list[str] = []
+        coherence: list[np.ndarray] = []
+        for text, some, places in zip(texts, mentions, chosen, strict=True):
+            asked += [some[at] for at in places]
+            around += [surroundings(text, some[at]) for at in places]
+            coherence += [self._relations.coherence(some, at) for at in places]
+        contexts = self._contexts(asked, around)
         return [
             Evidence(np.array(one.priors, float), context, coherent)
-            for one, context, coherent in zip(
-                asked, self._contexts(asked, around), coherence, strict=True
-            )
+            for one, context, coherent in zip(asked, contexts, coherence, strict=True)
         ]
 
     def _contexts(self, asked: Sequence[Mention], around: Sequence[str]) -> list[np.ndarray]:
