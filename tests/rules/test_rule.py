@@ -62,8 +62,8 @@ def test_rules_written_out_are_the_same_rules(file):
          "rules: rules.1 has the id 'a b': an id is letters, digits, _, - and ."),
         ([{"id": "a", "says": "x = y"}, {"id": "a", "says": "x = z"}],
          "rules: two rules have the id 'a'. Give each its own."),
-        ([{"says": "x = y", "wight": 1}], "`rules: rules.1.wight` is not a known key. Known: decodes, id, "
-         "owner, priority, says, soft, tests, valid_from, valid_to, version."),
+        ([{"says": "x = y", "wight": 1}], "`rules: rules.1.wight` is not a known key. Known: "
+         "decodes, id, owner, priority, says, soft, tests, valid_from, valid_to, version."),
         ([{"id": "a"}], "`rules: rules.1.says` is missing: rule cannot do without it."),
         ([{"says": "x = y", "soft": 0}],
          "`rules: rules.1` needs a weight above 0 in `soft`. Got 0.0."),
