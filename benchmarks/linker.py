@@ -261,7 +261,7 @@ def main() -> None:
         f"{np.mean([case.right is None for case in test]):.0%} are NIL; a mention has "
         f"{np.mean(counts):.1f} candidates (median {np.median(counts):.0f}). Percent.",
         f"Fitted weights: prior {best.prior:.2f}, context {best.context:.2f}, coherence "
-        f"{best.coherence:.2f}, NIL {best.nil:.2f}; as it comes: 1, 1, 1, 0. A fit takes a moment; "
+        f"{best.coherence:.2f}, NIL {best.nil:.2f}; as it comes: 1, 1, 1, -1. A fit takes a moment; "
         f"reading {len(linker.reader.known):,} entities once and all texts is what takes time: "
         f"{len(test) / seconds:.0f} mentions a second of one core, from nothing.",
         f"spaCy {peer['version']}: the default network on a blank English pipeline, the same "
