@@ -261,9 +261,9 @@ def main() -> None:
         f"{np.mean([case.right is None for case in test]):.0%} are NIL; a mention has "
         f"{np.mean(counts):.1f} candidates (median {np.median(counts):.0f}). Percent.",
         f"Fitted weights: prior {best.prior:.2f}, context {best.context:.2f}, coherence "
-        f"{best.coherence:.2f}, NIL {best.nil:.2f}; as it comes: 1, 1, 1, 0. A fit takes a moment; "
-        f"reading {len(linker.reader.known):,} entities once and all texts is what takes time: "
-        f"{len(test) / seconds:.0f} mentions a second of one core, from nothing.",
+        f"{best.coherence:.2f}, NIL {best.nil:.2f}; as it comes: 1, 1, 1, -1. A fit takes a "
+        f"moment; reading {len(linker.reader.known):,} entities once and all texts is what takes "
+        f"time: {len(test) / seconds:.0f} mentions a second of one core, from nothing.",
         f"spaCy {peer['version']}: the default network on a blank English pipeline, the same "
         "candidates and priors, entity vectors by the same encoder, trained on four fifths of the "
         "mentions to fit; its threshold for NIL, its epochs and whether priors count are what does "
@@ -273,7 +273,8 @@ def main() -> None:
         "Examples show rare senses as often as common ones, so priors by rank say little here; and "
         "phrases of a few words mention little else to be coherent with. Fitted weights say both.",
         "NIL AUC: how often NIL's probability less that of the best candidate is higher for a "
-        "mention that is NIL than for one that is not. Always NIL would have an F1 of 33.",
+        "mention that is NIL than for one that is not. Always NIL would have an F1 of 33. "
+        "A sense that is missing among siblings is hard to tell from one that is there.",
         "Speed and memory of finding mentions at a million aliases: "
         "[knowledge_store](knowledge_store.md).",
     ])  # fmt: skip

@@ -65,6 +65,11 @@ def test_without_nil_the_only_candidate_is_certain(row):
     assert Weights(nil=-math.inf).probabilities(evidence([row])).tolist() == [1.0, 0.0]
 
 
+def test_an_only_candidate_stays_where_the_text_says_nothing_against_it():
+    found = Weights().probabilities(evidence([(1.0, 0.0, 0.0)]))
+    assert found == pytest.approx([0.731, 0.269], abs=1e-3)
+
+
 @given(EVIDENCE)
 def test_without_weights_for_context_and_coherence_priors_stay(rows):
     rows = [(0.01 + prior, context, coherent) for prior, context, coherent in rows]
@@ -106,7 +111,7 @@ def test_one_labelled_mention_moves_the_weights_a_little():
     one = evidence([(0.5, 2.0, 0.0), (0.5, 0.0, 0.0)])
     found = fitted([one], [0], Weights())
     assert 1.0 < found.context < 2.0
-    assert found.nil < 0.0
+    assert found.nil < -1.0
 
 
 def test_evidence_never_speaks_against_a_candidate():

@@ -79,7 +79,7 @@ class Weights:
     prior: float = 1.0
     context: float = 1.0
     coherence: float = 1.0
-    nil: float = 0.0
+    nil: float = -1.0
 
     def __post_init__(self) -> None:
         for name in ("prior", "context", "coherence"):
