@@ -7,7 +7,7 @@ seconds; what differs is what the sentences without labels are used for: nothing
 votes of the rules; labels that the plain model gives them (self-training, once); soft labels by
 rules whose terms have types drawn at random. Anchor: +5.2 F1 at 30 labels, shuffled +1.3.
 
-Default size: three seeds, about 15 minutes on one core; --full: ten.
+Default size: three seeds, about 20 minutes on one core; --full: ten.
 """
 
 import csv

@@ -36,7 +36,7 @@ def write(folder, *, labelled=2, votes=True, **training):
             for at in range(size):
                 for topic, texts in TEXTS.items():
                     known = split != "train" or at < labelled
-                    tags = '["money"]' if topic == "markets" else "[]"
+                    tags = '["money"]' if topic == "markets" else '["nature"]' if at % 2 else "[]"
                     writer.writerow([texts[at % 3].format(f"{split} {at}"),
                                      topic if known else "", tags if known else ""])  # fmt: skip
     (folder / "rules.yaml").write_text(RULES)
@@ -79,6 +79,9 @@ def test_records_without_a_label_learn_from_votes_and_the_report_tells(tmp_path)
     kept = Report.from_dict(json.loads((project.run.path / "metrics.json").read_text()))
     assert kept.votes == report.votes
     assert report.rules is None  # they only vote
+    assert project.evaluate().votes == report.votes
+    (answer,) = Project.load(project.run.path).predict([{"text": "the match"}])
+    assert "rules" not in answer
 
 
 def test_the_same_votes_give_the_same_training(tmp_path):
@@ -105,7 +108,7 @@ def test_an_interrupted_training_goes_on_to_the_same_end(tmp_path):
 
 def test_votes_weigh_as_much_as_is_asked(tmp_path):
     full = losses(Project.load(write(tmp_path / "full")).train())
-    half = losses(Project.load(write(tmp_path / "half", votes={"weight": 0.5})).train())
+    half = losses(Project.load(write(tmp_path / "half", votes={"weight": 1})).train())
     assert half != full
     first = {name: row["topic"] for name, row in (("full", full[0]), ("half", half[0]))}
     assert first["half"] < first["full"]
@@ -118,6 +121,27 @@ def test_votes_without_rules_are_refused(tmp_path):
     file.write_text(yaml.safe_dump(spec))
     with pytest.raises(ProjectError, match="`votes`, but no rules that could vote"):
         Project.load(file)
+
+
+@pytest.mark.parametrize("verb", ["train", "check"])
+def test_a_label_that_no_record_carries_is_refused(tmp_path, verb):
+    file = write(tmp_path / "wrong")
+    (file.parent / "rules.yaml").write_text(RULES.replace("topic = sport", "topic = sprot"))
+    with pytest.raises(ProjectError, match=r"found 'sprot'\. Did you mean 'sport'"):
+        getattr(Project.load(file), verb)()
+
+
+def test_rules_that_only_vote_may_contradict_one_another(tmp_path):
+    file = write(tmp_path / "apart")
+    (file.parent / "rules.yaml").write_text(
+        RULES + "  - {id: other, says: text has match => topic != sport, decodes: false}\n"
+    )
+    project = Project.load(file)
+    project.check()
+    assert not project.check_rules().findings
+    assert [one.rule for one in project.train().votes if one.task == "topic"] == [
+        "games", "bank", "rare", "other"
+    ]  # fmt: skip
 
 
 def test_check_refuses_rules_of_which_none_can_vote(tmp_path):

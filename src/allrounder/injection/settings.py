@@ -139,12 +139,13 @@ class Voting:
     """How training records without a label learn from what rules vote.
 
     Args:
-        weight: what such a record counts beside one with a label.
+        weight: what all such records of a task count together beside all with a label; none counts
+            more than one of these.
     """
 
     __pydantic_config__ = CLOSED
 
-    weight: float = 1.0
+    weight: float = 4.0
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < float("inf"):

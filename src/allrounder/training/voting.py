@@ -27,12 +27,14 @@ class Voted:
         rows: the training records.
         soft: by task, what votes say of each.
         taught: by task, which of `rows` have a vote and no label.
+        known: by task, how many of `rows` have a label.
         voting: how it is learned from.
     """
 
     rows: np.ndarray
     soft: dict[str, SoftLabels]
     taught: dict[str, np.ndarray]
+    known: dict[str, int]
     voting: Voting
 
     @classmethod
@@ -47,17 +49,22 @@ class Voted:
             records: the records.
             voting: how votes are learned from.
             tasks: those that learn.
+
+        Raises:
+            ProjectError: a rule names what is not there, or none can vote.
         """
+        terms.check(rules)
         rows = records.indices("train")
         fields = {name for name in terms.fields if name in records.fields}
         columns = {name: records.values(name).take(rows).to_pylist() for name in sorted(fields)}
         votes = Votes.of(rules, terms, columns)
-        soft, taught = {}, {}
+        soft, taught, counts = {}, {}, {}
         for name in (name for name in votes.tasks if name in tasks):
             known = records.labels(name).take(rows).to_pylist()
             soft[name] = votes.soft(name, known)
-            taught[name] = soft[name].voted & np.array([label is None for label in known])
-        return cls(rows, soft, taught, voting)
+            free = np.array([label is None for label in known])
+            taught[name], counts[name] = soft[name].voted & free, int((~free).sum())
+        return cls(rows, soft, taught, counts, voting)
 
     @property
     def reliabilities(self) -> list[Reliability]:
@@ -69,6 +76,15 @@ class Voted:
         some = [self.taught[name] for name in self.taught if name in tasks]
         return self.rows[np.any([np.zeros(len(self.rows), bool), *some], axis=0)]
 
+    def weight(self, task: str) -> float:
+        """Return what a record with votes counts beside one with a label, where there are any.
+
+        Labels are few where votes are many: each counting alike, rules that know nothing would
+        drown what labels say.
+        """
+        known, taught = self.known[task], int(self.taught[task].sum())
+        return min(1.0, self.voting.weight * known / taught) if known and taught else 1.0
+
     def teach(self, prepared: Prepared) -> None:
         """Let the tasks of a model be taught by the votes."""
         for name, mask in self.taught.items():
@@ -77,7 +93,7 @@ class Voted:
             place = np.full(len(prepared), -1)
             place[self.rows[mask]] = np.arange(mask.sum())
             scores = _scores(self.soft[name].probabilities[mask], prepared.model.tasks[name].speaks)
-            prepared.guesses[name] = Guessed(place, scores, self.voting.weight)
+            prepared.guesses[name] = Guessed(place, scores, self.weight(name))
 
 
 def _scores(probabilities: np.ndarray, speaks: str | None) -> Tensor:
