@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from allrounder.encoders.vocabulary import Vocabulary
 from allrounder.errors import ProjectError, listed
@@ -18,6 +19,7 @@ from allrounder.records import SPLITS, DataReport, Records, TextField, inspect, 
 from allrounder.rules import Rules, Terms
 from allrounder.rules.votes import refuse_silence, voters
 from allrounder.tasks import Task
+from allrounder.tasks.columns import class_names
 from allrounder.tasks.words import is_inside_word
 
 Tell = Callable[[str, float, float, str], None]
@@ -155,7 +157,7 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
             for name, task in plan.tasks.items()
             if name not in frozen
             and hasattr(task, "labels")
-            and (found := _untrained(records, name, task))
+            and (found := _untrained(records, name))
         },
         frozen=frozen,
         **_known(plan, records),
@@ -201,13 +203,22 @@ def learned(plan: Plan, records: Records) -> dict[str, Task]:
     return {n: task.learn(every[n].take(train), every[n]) for n, task in plan.tasks.items()}
 
 
-def _untrained(records: Records, name: str, task: Task) -> list[str]:
+def _untrained(records: Records, name: str) -> list[str]:
     """Return the labels that records carry, but no training record does."""
     every = records.labels(name)
     train = every.take(records.indices("train"))
-    open_task = dataclasses.replace(task, labels=None)  # type: ignore[call-arg]
-    found, known = (open_task.learn(part, part).labels for part in (every, train))  # type: ignore[attr-defined]
-    return [label for label in found if label not in set(known)]
+    known = set(_carried(train))
+    return [label for label in _carried(every) if label not in known]
+
+
+def _carried(column: pa.ChunkedArray) -> list[str]:
+    """Return the labels that some record carries; numbers are none."""
+    flat = column.drop_null()
+    if pa.types.is_list(flat.type):
+        flat = pc.list_flatten(flat)
+    if pa.types.is_struct(flat.type):
+        flat = pc.struct_field(flat, "label")
+    return class_names(flat) if pa.types.is_string(flat.type) else []
 
 
 def _inside_words(records: Records, task: str, field: str) -> float:

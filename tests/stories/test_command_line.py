@@ -548,3 +548,16 @@ def test_a_table_of_answers_has_the_same_columns_whatever_its_first_rows_lack(
         with open(target, newline="", encoding="utf-8") as opened:
             found = list(csv.DictReader(opened))
     assert found[0].keys() == found[-1].keys() >= {"topic_probability", "mood_interval"}
+
+
+def test_check_takes_a_task_of_which_records_carry_one_label_alone(tmp_path, say):
+    rows = [f"text {number},sport" for number in range(40)]
+    (tmp_path / "one.csv").write_text("\n".join(["text,topics", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "one.yaml").write_text(
+        "sources: [one.csv]\ninputs: {text: hashing}\n"
+        "tasks: {topics: {kind: multilabel, labels: [sport, art]}}\n",
+        encoding="utf-8",
+    )
+    code, out, err = say("check", tmp_path / "one.yaml", "--quiet")
+    assert code == 0, err
+    assert "sport 40" in out

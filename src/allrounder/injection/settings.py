@@ -145,7 +145,7 @@ class Voting:
 
     __pydantic_config__ = CLOSED
 
-    weight: float = 4.0
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < float("inf"):
