@@ -180,9 +180,9 @@ def main() -> None:
             rows.append([variant, f"{one['f1']:.2f}", f"{one['unseen']:.2f}"])
         tables.append(rows)
     keep(NAME, "Medical terms, with and without a knowledge base", tables, [
-        f"multilingual-e5-small reading Chinese by character, its upper four layers learn; "
-        f"{len(read('test'))} different test sentences (none of them in training); validation chooses the "
-        "snapshot. Means over three seeds with 95 % intervals; every seed draws other sentences.",
+        "multilingual-e5-small reading Chinese by character, its upper four layers learn; "
+        f"{len(read('test'))} different test sentences (none of them in training); validation "
+        "chooses the snapshot. Means over three seeds with 95 % intervals; every seed draws other sentences.",
         f"Lift of types (real minus the best of nothing, shuffled and random): {'; '.join(lifts)}.",
         "Published, on all 6,919 sentences with a Chinese BERT: K-BERT 94.4, BERT 93.6. Not "
         "measured: K-BERT's visible matrix in this model"
