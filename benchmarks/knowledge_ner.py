@@ -182,7 +182,8 @@ def main() -> None:
     keep(NAME, "Medical terms, with and without a knowledge base", tables, [
         "multilingual-e5-small reading Chinese by character, its upper four layers learn; "
         f"{len(read('test'))} different test sentences (none of them in training); validation "
-        "chooses the snapshot. Means over three seeds with 95 % intervals; every seed draws other sentences.",
+        "chooses the snapshot. Means over three seeds with 95 % intervals; every seed draws other "
+        "sentences.",
         f"Lift of types (real minus the best of nothing, shuffled and random): {'; '.join(lifts)}.",
         "Published, on all 6,919 sentences with a Chinese BERT: K-BERT 94.4, BERT 93.6. Not "
         "measured: K-BERT's visible matrix in this model"
