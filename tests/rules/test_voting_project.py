@@ -108,7 +108,7 @@ def test_an_interrupted_training_goes_on_to_the_same_end(tmp_path):
 
 def test_votes_weigh_as_much_as_is_asked(tmp_path):
     full = losses(Project.load(write(tmp_path / "full")).train())
-    half = losses(Project.load(write(tmp_path / "half", votes={"weight": 1})).train())
+    half = losses(Project.load(write(tmp_path / "half", votes={"weight": 0.5})).train())
     assert half != full
     first = {name: row["topic"] for name, row in (("full", full[0]), ("half", half[0]))}
     assert first["half"] < first["full"]
