@@ -35,29 +35,25 @@ class Informed:
         self.run = run
         self.knowing = knowing
         self._mark = self._now()
-        self._base = plan.base(lambda: kept_facts(run.path))
-        self._days: dict[date, Knowing] = {}
+        self._days = {knowing.base.day: knowing} if knowing else {}
 
     def on(self, day: date | None = None) -> Knowing | None:
         """Return what is known of a day, by default today, as the facts are now."""
-        if self.knowing is None or self._base is None:
+        if self.knowing is None:
             return None
         mark = self._now()
         if mark != self._mark:
-            self._mark, self._days = mark, {}
-            self._base = self.plan.base(lambda: kept_facts(self.run.path))
+            base = self.plan.base(lambda: kept_facts(self.run.path))
+            assert base is not None  # the plan has facts, or nothing would be known
+            self.knowing, self._mark, self._days = self.knowing.about(base), mark, {}
         day = day or date.today()
         if day not in self._days:
-            self._days = {day: self.knowing.about(self._held(day))}
+            self._days = {day: self.knowing.about(self.knowing.base.at(day))}
         return self._days[day]
 
     def over(self, base: Base) -> Knowing | None:
         """Return what would be known with another knowledge base."""
         return self.knowing and self.knowing.about(base)
-
-    def _held(self, day: date) -> Base:
-        assert self._base is not None
-        return self._base.at(day)
 
     def _now(self) -> object:
         facts = self.plan.knowledge and self.plan.knowledge.facts

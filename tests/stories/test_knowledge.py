@@ -302,3 +302,15 @@ def test_with_linking_candidates_lend_by_how_likely_they_are_and_explanations_sa
     assert 0 < mention["nil"] < 1
     assert told["answers"]["topic"] == Project.load(file).predict(ask)["topic"]
     assert Project.load(file).replay(told) == told
+
+
+def test_a_file_that_is_broken_for_a_while_is_refused_until_it_is_mended(news, edited):
+    project, path = Project.load(news), news.with_name("firms.tsv")
+    ask = {"text": "why Nuvo won"}
+    assert project.predict(ask)["topic"]["label"] == "energy"
+    path.write_text("Nuvo\tsector\n", encoding="utf-8")
+    for _ in range(2):  # not only once
+        with pytest.raises(DataError, match=r"firms.tsv, line 1"):
+            project.predict(ask)
+    edited({"Nuvo": "banking"})
+    assert project.predict(ask)["topic"]["label"] == "banking"

@@ -220,7 +220,7 @@ class Task(Kind, ABC):
             mentioned: what rules tell apart: labels, kinds of spans and up to which number they
                 are counted, or numbers that answers are compared with.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no options that rules could read")
+        raise AssertionError(f"{type(self).__name__} has no options that rules could read")
 
     def taken(self, own: Any, variables: Sequence[Variable], picks: Sequence[int]) -> Any:
         """Return the label that some options make, in the form of `decode`.
