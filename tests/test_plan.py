@@ -203,6 +203,15 @@ def refused(path: Path, *changes: str) -> str:
             "one, or remove `knowledge`.",
         ),
         (
+            {"knowledge": {"injection": "gazetteer"}},
+            "`knowledge` says how facts are told, and names none. Name their file or store in "
+            "`facts`.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "injection": {"kind": "facts", "heads": 0}}},
+            "`knowledge.injection.heads` is 0. Expected 1 or more.",
+        ),
+        (
             {"knowledge": {"facts": "kb.tsv", "injection": []}},
             "`knowledge.injection` is empty: name a kind, such as gazetteer, or leave it out.",
         ),

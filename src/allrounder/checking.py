@@ -169,8 +169,10 @@ def _known(plan: Plan, records: Records) -> dict[str, Any]:
     base = plan.base()
     if base is None or plan.knowledge is None:
         return {}
-    mentioned = {}
-    for name in dict.fromkeys(found.of or "" for found in plan.knowledge.injection):
+    mentioned, injections = {}, plan.knowledge.injection or []
+    for injection in injections:
+        injection.check(base)
+    for name in dict.fromkeys(found.of or "" for found in injections):
         texts = _sample(records, (plan.inputs[name].fields or [name])[0])
         linked = base.link(pa.array(texts, pa.string()))
         has = np.diff(linked.mentions.starts) > 0

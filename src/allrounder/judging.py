@@ -39,7 +39,9 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
     """Return the training that a plan describes, its models found on disk."""
     inputs, base = plan.located(), plan.base()
     base = base and base.at(date.today())
-    injections = plan.knowledge.injection if base and plan.knowledge else []
+    injections = (plan.knowledge.injection or []) if base and plan.knowledge else []
+    for injection in injections:
+        injection.check(base)
     old = plan.opened()
     linking = plan.knowledge and plan.knowledge.linking
     seed = plan.training.seed

@@ -14,7 +14,7 @@ def load_model(plan: Plan, run: Run) -> Passes:
     base = plan.base(lambda: kept_facts(run.path))
     knowing = None
     if base is not None and plan.knowledge is not None:
-        injections, linking = plan.knowledge.injection, plan.knowledge.linking
+        injections, linking = plan.knowledge.injection or [], plan.knowledge.linking
         inputs = saved_inputs(run.path, plan.inputs)
         readers = kept_readers(run.path, inputs, injections, linking=linking is not None)
         knowing = Knowing.of(base.at(date.today()), injections, readers, linking)

@@ -13,7 +13,7 @@ import yaml
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
-from allrounder.injection import Injection, Knowledge
+from allrounder.injection import Gazetteer, Injection, Knowledge
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, Snapshot
 from allrounder.records import Field, Made, Source, TextField
@@ -237,7 +237,9 @@ def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:
     found = build(Knowledge, spec, at="knowledge")
     if found.facts is None:
         return found
-    each = [one for injection in found.injection for one in _placed(injection, inputs)]
+    each = [
+        one for injection in found.injection or [Gazetteer()] for one in _placed(injection, inputs)
+    ]
     return replace(found, injection=each)
 
 

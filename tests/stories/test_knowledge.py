@@ -314,3 +314,13 @@ def test_a_file_that_is_broken_for_a_while_is_refused_until_it_is_mended(news, e
             project.predict(ask)
     edited({"Nuvo": "banking"})
     assert project.predict(ask)["topic"]["label"] == "banking"
+
+
+def test_predicates_to_be_told_must_be_there(tmp_path, say):
+    told = {**INJECTION, "predicates": ["sectr"]}
+    file = write(tmp_path / "told", knowledge={"facts": "firms.tsv", "injection": told})
+    for verb in ("check", "train"):
+        code, _, err = say(verb, file, "--quiet")
+        assert code == 2
+        assert "`knowledge.injection.predicates` names 'sectr'" in err
+        assert "Did you mean 'sector'?" in err

@@ -63,6 +63,9 @@ class Injection(Kind, ABC):
                 f"`knowledge.injection.rate` is {self.rate}. Expected a number above 0."
             )
 
+    def check(self, base: Base) -> None:
+        """Refuse settings that name what a knowledge base does not have."""
+
     def learn(self, base: Base, linked: Sequence[Linked]) -> Self:
         """Return the injection with what only knowledge base and training texts can tell."""
         return self
@@ -89,3 +92,12 @@ def named(injections: Sequence[Injection]) -> dict[str, Injection]:
         same = sum(name.rstrip("0123456789") == plain for name in found)
         found[f"{plain}{same + 1}" if same else plain] = injection
     return found
+
+
+def one_or_more(injection: Injection, *keys: str) -> None:
+    """Refuse sizes below 1."""
+    for key in keys:
+        if getattr(injection, key) < 1:
+            raise ProjectError(
+                f"`knowledge.injection.{key}` is {getattr(injection, key)}. Expected 1 or more."
+            )

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from allrounder.injection.base import Injection, Items
+from allrounder.errors import ProjectError, did_you_mean, listed
+from allrounder.injection.base import Injection, Items, one_or_more
 from allrounder.knowledge import ALIAS, NAME, Base, Ragged
 from allrounder.lazy import lazy
 
@@ -43,6 +44,20 @@ class Facts(Injection):
     most: int = 16
     heads: int = 4
     inner: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_or_more(self, "most", "heads", "inner")
+
+    def check(self, base: Base) -> None:
+        """Refuse predicates that the knowledge base does not have."""
+        known = base.snapshot.predicates
+        for name in self.predicates or ():
+            if name not in known:
+                raise ProjectError(
+                    f"`knowledge.injection.predicates` names {name!r}, which is no predicate of "
+                    f"the knowledge base.{did_you_mean(name, known)} Predicates: {listed(known)}."
+                )
 
     def items(self, base: Base) -> Items:
         """Return for each entity its facts; entities of which the same is said share them."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from allrounder.injection.base import Injection, Items
+from allrounder.injection.base import Injection, Items, one_or_more
 from allrounder.knowledge import Base, Linked, Ragged
 from allrounder.lazy import lazy
 
@@ -35,6 +35,10 @@ class Gazetteer(Injection):
 
     types: list[str] | None = None
     most: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_or_more(self, "most")
 
     def learn(self, base: Base, linked: Sequence[Linked]) -> Self:
         """Fill the types: those of what training texts mention, the commonest first."""

@@ -115,7 +115,9 @@ def _facts(spec: Any) -> FactSource | None:
     return None if spec is None else build(FactSource, spec, at="knowledge.facts")
 
 
-def _injections(spec: Any) -> list[Injection]:
+def _injections(spec: Any) -> list[Injection] | None:
+    if spec is None:
+        return None
     specs = spec if isinstance(spec, list) else [spec]
     if not specs:
         raise ProjectError(
@@ -164,7 +166,8 @@ class Knowledge:
 
     Args:
         facts: where facts come from: a file, or a mapping with its `path`.
-        injection: how facts of what a text mentions reach its features, one kind or several.
+        injection: how facts of what a text mentions reach its features, one kind or several; by
+            default `gazetteer`.
         linking: whether candidates of a mention lend what they have by how likely they are meant;
             a mapping gives the weights of `prior`, `context` and `coherence`, and the score of
             `nil`.
@@ -176,14 +179,16 @@ class Knowledge:
     __pydantic_config__ = CLOSED
 
     facts: Annotated[FactSource | None, BeforeValidator(_facts)] = None
-    injection: Annotated[list[Injection], BeforeValidator(_injections)] = field(
-        default_factory=lambda: [Gazetteer()]
-    )
+    injection: Annotated[list[Injection] | None, BeforeValidator(_injections)] = None
     linking: Annotated[Weights | None, BeforeValidator(_linking)] = None
     rules: str | None = None
     votes: Annotated[Voting | None, BeforeValidator(_voting)] = None
 
     def __post_init__(self) -> None:
+        if self.facts is None and (self.injection or self.linking):
+            raise ValueError(
+                "says how facts are told, and names none. Name their file or store in `facts`."
+            )
         if self.votes and self.rules is None:
             raise ValueError(
                 "has `votes`, but no rules that could vote. Name their file in `rules`, or remove "

@@ -8,7 +8,7 @@ from typing import Any
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, RunError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Fusion
-from allrounder.injection import Injection, Knowledge, named
+from allrounder.injection import Gazetteer, Injection, Knowledge, named
 from allrounder.kinds import CLOSED, build
 from allrounder.runs import Run
 from allrounder.tasks import TASKS, Task
@@ -144,7 +144,7 @@ class Old:
 
 def _injections(section: Any) -> dict[str, Injection]:
     found = build(Knowledge, section, at="knowledge") if section else None
-    return named(found.injection) if found and found.facts else {}
+    return named(found.injection or [Gazetteer()]) if found and found.facts else {}
 
 
 def parts_read(task: Task, inputs: Iterable[str], fusion: Fusion) -> list[str]:
