@@ -190,7 +190,8 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"facts": "kb.tsv", "injection": "gazeteer"}},
             "`knowledge.injection.kind`: there is no injection kind 'gazeteer'. Did you mean "
-            "'gazetteer'? Known kinds: facts, gazetteer; your own class is written 'module:Class'.",
+            "'gazetteer'? Known kinds: facts, gazetteer, verbalized, visible_matrix; your own "
+            "class is written 'module:Class'.",
         ),
         (
             {"knowledge": {"facts": "kb.tsv", "injection": {"kind": "facts", "of": "txt"}}},
@@ -205,6 +206,12 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"injection": "gazetteer"}},
             "`knowledge` says how facts are told, and names none. Name their file or store in "
+            "`facts`.",
+        ),
+        (
+            {"knowledge": {"facts": "kb.tsv", "injection": "visible_matrix"}},
+            "`knowledge.facts` is for what texts mention, and no input reads a single text through "
+            "a transformer (`kind: text`): text. Add one, or choose `injection: gazetteer` or "
             "`facts`.",
         ),
         (

@@ -13,7 +13,7 @@ import yaml
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
-from allrounder.injection import Gazetteer, Injection, Knowledge
+from allrounder.injection import Gazetteer, Injection, Knowledge, Reading
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, Snapshot
 from allrounder.records import Field, Made, Source, TextField
@@ -245,20 +245,24 @@ def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:
 
 def _placed(injection: Injection, inputs: Mapping[str, Encoder]) -> list[Injection]:
     """Return the injection once for every input that it is for."""
+    read = isinstance(injection, Reading)
     texts = [
         name
         for name, encoder in inputs.items()
         if encoder.values == "texts" and len(encoder.fields or []) == 1
-    ]
+        and (encoder.reads_branches or not read)
+    ]  # fmt: skip
+    wanted = "a single text through a transformer (`kind: text`)" if read else "a single text"
     if injection.of is not None and injection.of not in texts:
         raise ProjectError(
-            f"`knowledge.injection.of` is {injection.of!r}, which is no input that reads a single "
-            f"text.{did_you_mean(injection.of, texts)} Such inputs: {listed(texts)}."
+            f"`knowledge.injection.of` is {injection.of!r}, which is no input that reads {wanted}."
+            f"{did_you_mean(injection.of, texts)} Such inputs: {listed(texts)}."
         )
     if not texts:
         raise ProjectError(
-            "`knowledge.facts` is for what texts mention, and no input reads a single text: "
-            f"{listed(inputs)}. Add one, or remove `knowledge`."
+            f"`knowledge.facts` is for what texts mention, and no input reads {wanted}: "
+            f"{listed(inputs)}. Add one, or "
+            + ("choose `injection: gazetteer` or `facts`." if read else "remove `knowledge`.")
         )
     return [replace(injection, of=name) for name in texts if injection.of in (None, name)]
 

@@ -9,11 +9,19 @@ import torch
 from making import column, hashing, made, settings, tiny_text
 
 from allrounder.errors import ProjectError
-from allrounder.injection import INJECTIONS, Facts, Gazetteer
+from allrounder.injection import INJECTIONS, Facts, Gated, Gazetteer, Verbalized, VisibleMatrix
 from allrounder.kinds import dump
 from allrounder.knowledge import Base, Fact, Snapshot
 from allrounder.knowledge.controls import empty
-from allrounder.model import Answerer, Knowing, Prepared, load_passes, save_model
+from allrounder.model import (
+    Answerer,
+    Knowing,
+    Lent,
+    Prepared,
+    load_passes,
+    save_model,
+    store_frozen,
+)
 from allrounder.model.knowing import fresh_readers, kept_facts, kept_readers
 from allrounder.tasks import Multiclass, Spans
 from allrounder.training.loop import Loop
@@ -21,26 +29,35 @@ from allrounder.training.loop import Loop
 EXAMPLES = {
     "gazetteer": Gazetteer(of="text", dropout=0.0),
     "facts": Facts(of="text", dropout=0.0, heads=2, inner=8),
+    "verbalized": Verbalized(of="text"),
+    "visible_matrix": VisibleMatrix(of="text"),
 }
 KINDS = pytest.mark.parametrize("kind", sorted(INJECTIONS.builtin))
+GATED = pytest.mark.parametrize(
+    "kind", [name for name, kind in sorted(INJECTIONS.builtin.items()) if issubclass(kind, Gated)]
+)
+READ = pytest.mark.parametrize(
+    "kind",
+    [name for name, kind in sorted(INJECTIONS.builtin.items()) if not issubclass(kind, Gated)],
+)
 
 SYLLABLES = "ac ze go oro lin ben ta".split(), "me ta rex wi ode rau fin os un".split()
 NAMES = [(one + other).capitalize() for one, other in itertools.product(*SYLLABLES)]
 FIRMS, MEN = NAMES[::2], NAMES[1::2]
 FACTS = [
-    *(Fact(name, "type", "firm") for name in FIRMS),
-    *(Fact(name, "type", "man") for name in MEN),
+    *(Fact(name, "type", "bank") for name in FIRMS),
+    *(Fact(name, "type", "coach") for name in MEN),
     *(Fact(name, "sells", "cars") for name in FIRMS[::2]),
 ]
 BASE = Base(Snapshot.of(FACTS))
 TASKS = {
     "who": Spans(of="text", labels=["ORG", "PER"]),
-    "about": Multiclass(labels=["firm", "man"]),
+    "about": Multiclass(labels=["bank", "coach"]),
 }
 
 
 def row(name):
-    kind = ("ORG", "firm") if name in FIRMS else ("PER", "man")
+    kind = ("ORG", "bank") if name in FIRMS else ("PER", "coach")
     return {"text": f"{name} won", "who": [{"start": 0, "end": len(name), "label": kind[0]}],
             "about": kind[1]}  # fmt: skip
 
@@ -48,19 +65,21 @@ def row(name):
 ROWS = [row(name) for name in (*FIRMS, *MEN)]
 
 
-def knowing(kind, base=BASE, inputs=None, **options):
-    """Return what a model knows by one injection, learned on the rows."""
+@pytest.fixture
+def inputs(kind, tiny):
+    """Return inputs that the injection can reach: some are read by a transformer alone."""
     assert kind in EXAMPLES, f"give the injection kind {kind!r} a row in EXAMPLES"
-    found = replace(EXAMPLES[kind], **options)
-    texts = column(ROWS, "text", "string")
-    found = found.learn(base, [base.link(texts)])
-    inputs = inputs or {"text": hashing()}
+    return {"text": hashing() if isinstance(EXAMPLES[kind], Gated) else tiny_text(tiny)}
+
+
+def knowing(kind, inputs, base=BASE):
+    """Return what a model knows by one injection, learned on the rows."""
+    found = EXAMPLES[kind].learn(base, [base.link(column(ROWS, "text", "string"))])
     return Knowing.of(base, [found], fresh_readers(inputs, [found]))
 
 
-def prepared(kind, rows=ROWS, inputs=None, **options):
-    inputs = inputs or {"text": hashing()}
-    known = None if kind is None else knowing(kind, inputs=inputs, **options)
+def prepared(kind, inputs, rows=ROWS, base=BASE):
+    known = None if kind is None else knowing(kind, inputs, base)
     return made(TASKS, rows, inputs=inputs, knowing=known)
 
 
@@ -73,18 +92,19 @@ def answers(ready):
     return Answerer([(ready.model, list(TASKS))], {}).answers(ready, np.arange(len(ready)))
 
 
-def trained(kind, **options):
-    ready = prepared(kind, **options)
-    loop = Loop(ready.model, ready, np.arange(len(ready)), settings(epochs=60, head_lr=0.02))
+def trained(kind, inputs, epochs=60):
+    ready = prepared(kind, inputs)
+    rates = {"head_lr": 0.02, "lr": 0.004}
+    loop = Loop(ready.model, ready, np.arange(len(ready)), settings(epochs=epochs, **rates))
     for _ in loop.steps():
         pass
     ready.model.eval()
     return ready
 
 
-@KINDS
-def test_at_the_start_a_model_scores_as_it_would_without(kind):
-    plain, informed = prepared(None), prepared(kind)
+@GATED
+def test_at_the_start_a_model_scores_as_it_would_without(kind, inputs):
+    plain, informed = prepared(None, inputs), prepared(kind, inputs)
     with torch.no_grad():
         expected = plain.model.eval()(batch_of(plain))
         found = informed.model.eval()(batch_of(informed))
@@ -92,9 +112,9 @@ def test_at_the_start_a_model_scores_as_it_would_without(kind):
         assert torch.allclose(found[name], expected[name], atol=1e-6)
 
 
-@KINDS
-def test_every_weight_learns_from_the_first_step_or_the_second(kind):
-    ready = prepared(kind)
+@GATED
+def test_every_weight_learns_from_the_first_step_or_the_second(kind, inputs):
+    ready = prepared(kind, inputs)
     moved = {name: weight.clone() for name, weight in ready.model.injections.named_parameters()}
     optimizer = torch.optim.SGD(ready.model.parameters(), 1.0)
     for _ in range(2):
@@ -106,25 +126,25 @@ def test_every_weight_learns_from_the_first_step_or_the_second(kind):
 
 
 @KINDS
-def test_names_never_seen_in_training_are_known_by_what_is_known_of_them(kind):
-    ready = trained(kind)
-    base = Base(Snapshot.of([*FACTS, Fact("Oxo", "type", "firm"), Fact("Eva", "type", "man")]))
+def test_names_never_seen_in_training_are_known_by_what_is_known_of_them(kind, inputs):
+    ready = trained(kind, inputs)
+    base = Base(Snapshot.of([*FACTS, Fact("Oxo", "type", "bank"), Fact("Eva", "type", "coach")]))
     ready.model.knowing = ready.model.knowing.about(base)
     asked = Prepared.of(ready.model, {"text": column([{"text": "Oxo won"}, {"text": "Eva won"}],
                                                      "text", "string")})  # fmt: skip
-    assert [a["about"]["label"] for a in answers(asked)] == ["firm", "man"]
+    assert [a["about"]["label"] for a in answers(asked)] == ["bank", "coach"]
     assert [a["who"]["spans"][0]["label"] for a in answers(asked)] == ["ORG", "PER"]
 
 
 @KINDS
-def test_a_changed_fact_changes_the_answer_at_once(kind):
-    ready = trained(kind)
+def test_a_changed_fact_changes_the_answer_at_once(kind, inputs):
+    ready = trained(kind, inputs)
     swapped = [
-        Fact(f.subject, f.predicate, {"firm": "man", "man": "firm"}.get(f.object, f.object))
+        Fact(f.subject, f.predicate, {"bank": "coach", "coach": "bank"}.get(f.object, f.object))
         for f in FACTS
         if f.predicate == "type"
     ]
-    for kinds, label in ((["firm"], "firm"), (["man"], "man")):
+    for kinds, label in ((["bank"], "bank"), (["coach"], "coach")):
         facts = [*swapped, *(Fact("Zed", "type", one) for one in kinds)]
         ready.model.knowing = ready.model.knowing.about(Base(Snapshot.of(facts)))
         asked = Prepared.of(ready.model, {"text": column([{"text": "Zed won"}], "text", "string")})
@@ -132,16 +152,33 @@ def test_a_changed_fact_changes_the_answer_at_once(kind):
 
 
 @KINDS
-def test_an_empty_knowledge_base_is_no_obstacle(kind):
-    ready = trained(kind)
+def test_a_fact_that_is_kept_back_is_as_if_it_were_not_known(kind, inputs):
+    ready, asks = trained(kind, inputs, 8), {"text": column(ROWS[:1], "text", "string")}
+    number = BASE.snapshot.entities.index(FIRMS[0])
+    asked = Prepared.of(ready.model, asks)
+    hidden = replace(asked, hidden={0: {Lent("text", 0, number, "type: bank")}})
+    ready.model.knowing = ready.model.knowing.about(Base(Snapshot.of(FACTS[1:])))
+    fewer = Prepared.of(ready.model, asks)
+    with torch.no_grad():
+        usual, kept_back, unknown = (
+            ready.model(one.batch(np.arange(1), one.asked(np.arange(1), TASKS)))["about"]
+            for one in (asked, hidden, fewer)
+        )
+    assert torch.allclose(kept_back, unknown, atol=1e-5)
+    assert not torch.allclose(kept_back, usual, atol=1e-3)
+
+
+@KINDS
+def test_an_empty_knowledge_base_is_no_obstacle(kind, inputs):
+    ready = trained(kind, inputs)
     ready.model.knowing = ready.model.knowing.about(Base(empty()))
     asked = Prepared.of(ready.model, {"text": column(ROWS, "text", "string")})
     assert len(answers(asked)) == len(ROWS)
 
 
 @KINDS
-def test_an_answer_does_not_depend_on_its_batch(kind):
-    ready = trained(kind)
+def test_an_answer_does_not_depend_on_its_batch(kind, inputs):
+    ready = trained(kind, inputs)
     together = answers(ready)
     answerer = Answerer([(ready.model, list(TASKS))], {})
     for place in range(len(FIRMS) + 1):
@@ -153,8 +190,8 @@ def test_an_answer_does_not_depend_on_its_batch(kind):
 
 
 @KINDS
-def test_a_saved_model_answers_the_same(kind, tmp_path):
-    ready = trained(kind)
+def test_a_saved_model_answers_the_same(kind, inputs, tmp_path):
+    ready = trained(kind, inputs)
     save_model(tmp_path, ready.model, {})
     injections = list(ready.model.knowing.injections.values())
     readers = kept_readers(tmp_path, ready.model.inputs, injections)
@@ -165,23 +202,58 @@ def test_a_saved_model_answers_the_same(kind, tmp_path):
 
 
 @KINDS
-def test_settings_are_written_out_and_read_back(kind):
-    found = next(iter(knowing(kind).injections.values()))
+def test_settings_are_written_out_and_read_back(kind, inputs):
+    found = next(iter(knowing(kind, inputs).injections.values()))
     assert INJECTIONS.build(dump(found), at="knowledge.injection") == found
 
 
-@KINDS
+@GATED
 def test_a_dropout_that_is_no_share_is_refused(kind):
     with pytest.raises(ProjectError, match=r"`knowledge.injection.dropout` is 1.5. Expected 0"):
         replace(EXAMPLES[kind], dropout=1.5)
 
 
-@KINDS
+@GATED
 def test_pretrained_encoders_are_told_too_frozen_or_not(kind, tiny):
     for tune in ("full", "frozen"):
-        ready = prepared(kind, inputs={"text": tiny_text(tiny, tune=tune)})
-        plain = prepared(None, inputs={"text": tiny_text(tiny, tune=tune)})
+        ready = prepared(kind, {"text": tiny_text(tiny, tune=tune)})
+        plain = prepared(None, {"text": tiny_text(tiny, tune=tune)})
         with torch.no_grad():
             found = ready.model.eval()(batch_of(ready))
             expected = plain.model.eval()(batch_of(plain))
         assert torch.allclose(found["who"], expected["who"], atol=1e-6)
+
+
+@READ
+def test_what_is_mentioned_without_a_fact_is_read_as_by_a_plain_model(kind, inputs):
+    ready, plain = prepared(kind, inputs), prepared(None, inputs)
+    ready.model.knowing = ready.model.knowing.about(Base(empty()))
+    bare = Prepared.of(ready.model, {"text": column(ROWS, "text", "string")})
+    alike = Prepared.of(plain.model, {"text": column(ROWS, "text", "string")})
+    assert answers(bare) == answers(alike)
+
+
+@READ
+def test_facts_are_read_by_frozen_layers_once_and_the_answers_stay(kind, tiny, tmp_path):
+    for tune in ("frozen", "top:1"):
+        ready = prepared(kind, {"text": tiny_text(tiny, tune=tune)})
+        ready.model.eval()
+        expected = answers(ready)
+        rows = np.arange(len(ready))
+        store_frozen(ready, rows, cache=tmp_path / tune, progress=lambda *_: None)
+        assert "text" in ready.stored
+        for found, fresh in zip(answers(ready), expected, strict=True):
+            likely = fresh["about"]["probability"]
+            assert found["about"]["probability"] == pytest.approx(likely, abs=5e-3)
+
+
+@READ
+def test_other_facts_are_not_answered_from_what_was_kept(kind, tiny, tmp_path):
+    inputs = {"text": tiny_text(tiny, tune="frozen")}
+    other = Base(Snapshot.of([fact._replace(object="law") for fact in FACTS]))
+    found = []
+    for base in (BASE, other):
+        ready = prepared(kind, inputs, base=base)
+        store_frozen(ready, np.arange(len(ready)), cache=tmp_path, progress=lambda *_: None)
+        found.append(answers(ready))
+    assert found[0] != found[1]

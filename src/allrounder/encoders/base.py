@@ -35,6 +35,9 @@ class Encoder(Kind, ABC):
     values: ClassVar[str] = "texts"
     """What its values are called in sentences."""
 
+    reads_branches: ClassVar[bool] = False
+    """Whether it can read other texts beside one of its own: `branches`, `collate_beside`."""
+
     needs_all: ClassVar[bool] = False
     """Whether a record that lacks one of several columns lacks the input."""
 

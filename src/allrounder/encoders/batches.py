@@ -21,11 +21,29 @@ class Stitch:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What of each sequence is read beside its text.
+
+    `text` [S, T] says which tokens are the text's own, `positions` [S, T] how they are numbered
+    from 0, and `visible` [S, T, T] which token sees which.
+    """
+
+    text: Tensor
+    positions: Tensor
+    visible: Tensor
+
+    def to(self, device: Any) -> "Beside":
+        """Return the same on another device."""
+        return Beside(*(part.to(device) for part in vars(self).values()))
+
+
+@dataclass(frozen=True)
 class Sequences:
     """A batch of sequences.
 
     `ids` and `mask` are [S, T]. Record r is pooled from sequence `first[r]`; its tokens follow
     `lead` special ones there, `lengths[r]` in all, unless `stitch` gathers them from windows.
+    Tokens `beside` the text, if any, stand behind all others.
     """
 
     ids: Tensor
@@ -35,11 +53,17 @@ class Sequences:
     lead: int
     lengths: Tensor
     stitch: Stitch | None = None
+    beside: Beside | None = None
 
     @property
     def num_tokens(self) -> int:
         """Tokens that are not padding."""
         return int(self.mask.sum())
+
+    @property
+    def text(self) -> Tensor:
+        """Which tokens are those of texts, special ones included: [S, T]."""
+        return self.mask if self.beside is None else self.beside.text
 
     def to(self, device: Any) -> "Sequences":
         """Return the batch on another device."""
@@ -51,7 +75,8 @@ class Sequences:
         stitch = self.stitch and Stitch(
             self.stitch.sequence.to(device), self.stitch.position.to(device)
         )
-        return Sequences(**{**vars(self), **moved, "stitch": stitch})
+        beside = self.beside and self.beside.to(device)
+        return Sequences(**{**vars(self), **moved, "stitch": stitch, "beside": beside})
 
 
 def padded(rows: Sequence[np.ndarray], fill: int) -> np.ndarray:

@@ -18,6 +18,8 @@ else:
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 NEEDED = ("*.json", "*.txt", "*.model", "*.safetensors")
+SHIFTED = {"roberta", "xlm-roberta", "camembert"}
+"""Families of models whose table of positions begins behind that of the padding token."""
 
 
 def locate(model: str, folder: Path, *, at: str = "inputs") -> Path:

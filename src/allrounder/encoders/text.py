@@ -4,7 +4,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -14,7 +14,8 @@ import pyarrow as pa
 from tokenizers import Encoding as Encoded
 from tokenizers import Tokenizer
 
-from allrounder.encoders.locate import copy_settings, read_config
+from allrounder.encoders.branches import Branch, fitting
+from allrounder.encoders.locate import SHIFTED, copy_settings, read_config
 from allrounder.encoders.tokens import Tokens, tokenized
 from allrounder.encoders.tuned import Tuned
 from allrounder.encoders.vocabulary import Vocabulary, vocabulary
@@ -25,10 +26,13 @@ from allrounder.lazy import lazy
 if TYPE_CHECKING:
     import transformers
 
-    from allrounder.encoders import batches, modules, transformer
+    from allrounder.encoders import batches, beside, modules, transformer
 else:
     transformers, batches = lazy("transformers"), lazy("allrounder.encoders.batches")
-    transformer = lazy("allrounder.encoders.transformer")
+    beside, transformer = (
+        lazy("allrounder.encoders.beside"),
+        lazy("allrounder.encoders.transformer"),
+    )
 
 
 @dataclass(kw_only=True)
@@ -44,6 +48,7 @@ class Text(Tuned):
         prefix: what the model wants to see before every text, such as `query: `.
     """
 
+    reads_branches: ClassVar[bool] = True
     needs_all: ClassVar[bool] = True
 
     max_tokens: int = 128
@@ -153,6 +158,36 @@ class Text(Tuned):
             pad=padding(self.model),
         )
 
+    def words(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the tokens of texts that are read beside others, without the prefix."""
+        tokens = replace(self, prefix="").prepare([pa.array(texts, pa.string())])
+        return [tokens.ids(at) for at in range(len(texts))]
+
+    def fitting(
+        self, tokens: Tokens, row: int, branches: Sequence[Branch], *, whole: bool
+    ) -> list[Branch]:
+        """Return of the branches of a row what is read beside it."""
+        room = self.reach - sum(map(len, specials(self.model)))
+        length = int(tokens.lengths[row])
+        length = length if whole else min(length, room)
+        return fitting(branches, length, reach=self.reach, room=room)
+
+    def collate_beside(
+        self,
+        tokens: Tokens,
+        rows: Sequence[int],
+        whole: Sequence[bool],
+        branches: Sequence[Sequence[Branch]],
+    ) -> Any:
+        """Return what `collate` does, with what is read beside every row."""
+        some = [
+            self.fitting(tokens, row, found, whole=wanted)
+            for row, wanted, found in zip(rows, whole, branches, strict=True)
+        ]
+        batch = self.collate(tokens, rows, whole)
+        limit, pad = _positions(self.model), padding(self.model)
+        return beside.placed(batch, some, limit=limit, pad=pad) if any(some) else batch
+
     def vocabulary(self, texts: Sequence[str]) -> Vocabulary:
         """Return how the tokenizer takes `texts`."""
         tokenizer = read_tokenizer(self.model)
@@ -222,5 +257,4 @@ def _positions(folder: str) -> int:
     """Return the longest sequence that the model's position table allows."""
     config = read_config(folder)
     most = config.get("max_position_embeddings") or 1 << 20
-    # RoBERTa's table starts after the padding position.
-    return most - 2 if config.get("model_type") in {"roberta", "xlm-roberta", "camembert"} else most
+    return most - 2 if config.get("model_type") in SHIFTED else most

@@ -1,14 +1,17 @@
 """The torch side of texts: any Hugging Face encoder that reads tokens."""
 
 import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from allrounder.encoders.batches import Sequences
+from allrounder.encoders.locate import SHIFTED
 from allrounder.encoders.modules import evaluating, mean_pool
 from allrounder.encoders.pretrained import Pretrained, load
+from allrounder.errors import ProjectError
 
 if TYPE_CHECKING:
     from allrounder.encoders.text import Text
@@ -39,7 +42,9 @@ class Transformer(Pretrained):
 
     def stem(self, batch: Sequences) -> Tensor:
         """Run the frozen layers, or everything where they cannot be run apart."""
-        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask.long()}
+        inputs = {"input_ids": batch.ids, "attention_mask": self._sight(batch)}
+        if batch.beside is not None:
+            inputs["position_ids"] = batch.beside.positions + self._first_position
         if batch.types is not None and "token_type_ids" in _accepted(self.network):
             inputs["token_type_ids"] = batch.types
         return self._parts[0](**inputs).last_hidden_state
@@ -48,16 +53,55 @@ class Transformer(Pretrained):
         """Run the layers that learn."""
         if self._parts[1] is None:
             return states
-        mask = batch.mask.long()
+        mask = self._sight(batch)
         return self._parts[1](inputs_embeds=states, attention_mask=mask).last_hidden_state
+
+    def _sight(self, batch: Sequences) -> Tensor:
+        """Return which tokens are there, [S, T], or which token sees which: [S, 1, T, T]."""
+        if batch.beside is None:
+            return batch.mask.long()
+        if not self._takes_sight:
+            raise ProjectError(
+                f"{type(self.network).__name__} cannot be told which token sees which, so no facts "
+                "can be read beside its texts. Choose `knowledge.injection: gazetteer` or `facts`, "
+                "or an encoder such as BERT or XLM-RoBERTa."
+            )
+        return _additive(batch.beside.visible)
+
+    @cached_property
+    def _takes_sight(self) -> bool:
+        """Whether all seeing all, said token by token, gives what the network gives by itself."""
+        ids = torch.arange(12, device=next(self.network.parameters()).device).view(2, 6)
+        ids = ids % self.network.config.vocab_size
+        positions = torch.arange(6, device=ids.device).expand(2, 6) + self._first_position
+        seen = _additive(torch.ones(2, 6, 6, dtype=torch.bool, device=ids.device))
+        with torch.no_grad(), evaluating(self.network):
+            plain = self.network(input_ids=ids + 6, attention_mask=torch.ones_like(ids))
+            try:
+                told = self.network(input_ids=ids + 6, attention_mask=seen, position_ids=positions)
+            except (TypeError, RuntimeError, ValueError, AttributeError):
+                return False
+        return torch.allclose(plain.last_hidden_state, told.last_hidden_state, atol=1e-4)
+
+    @property
+    def _first_position(self) -> int:
+        """The number of the first token: RoBERTa's table starts behind the padding position."""
+        config = self.network.config
+        return config.pad_token_id + 1 if config.model_type in SHIFTED else 0
 
     def pool(self, states: Tensor, batch: Sequences) -> Tensor:
         """Return the mean of the real tokens, or the first token."""
         if self.pooling == "cls":
             return states[batch.first, 0]
         if batch.stitch is None:
-            return mean_pool(states, batch.mask)
-        return mean_pool(states[batch.first], batch.mask[batch.first])
+            return mean_pool(states, batch.text)
+        return mean_pool(states[batch.first], batch.text[batch.first])
+
+
+def _additive(visible: Tensor) -> Tensor:
+    """Return what is added to the scores of attention: [S, T, T] → [S, 1, T, T]."""
+    lowest = torch.finfo(torch.float32).min
+    return torch.zeros(visible.shape, device=visible.device).masked_fill(~visible, lowest)[:, None]
 
 
 class _Passed(nn.Module):

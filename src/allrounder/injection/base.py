@@ -33,35 +33,17 @@ class Items:
 class Injection(Kind, ABC):
     """How what is known of the entities that a text mentions reaches the features of that text.
 
-    At first it changes nothing: a model that has just begun answers as it would without.
-
     Args:
         of: the input whose texts are searched for mentions; by default every text.
-        dropout: how often, in training, a mention is passed over, so that the model learns to do
-            without.
-        rate: its learning rate in `training.head_lr`: what starts closed has a long way to go.
     """
 
     learned: ClassVar[tuple[str, ...]] = ()
     """The settings that `learn` fills in where the project file leaves them out."""
 
-    reads_texts: ClassVar[bool] = False
-    """Whether what an entity lends are texts, which the encoder has to read."""
-
     of: str | None = None
-    dropout: float = 0.3
-    rate: float = 3.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ProjectError(
-                f"`knowledge.injection.dropout` is {self.dropout}. Expected 0 or more, and less "
-                "than 1."
-            )
-        if not 0 < self.rate < math.inf:
-            raise ProjectError(
-                f"`knowledge.injection.rate` is {self.rate}. Expected a number above 0."
-            )
+        """Refuse settings that cannot be; kinds add their own."""
 
     def check(self, base: Base) -> None:
         """Refuse settings that name what a knowledge base does not have."""
@@ -78,6 +60,38 @@ class Injection(Kind, ABC):
     @abstractmethod
     def items(self, base: Base) -> Items:
         """Return what each entity of a knowledge base lends."""
+
+
+@dataclass(kw_only=True)
+class Gated(Injection):
+    """Adds to the features of a text, through a gate.
+
+    At first it changes nothing: a model that has just begun answers as it would without.
+
+    Args:
+        of: the input whose texts are searched for mentions; by default every text.
+        dropout: how often, in training, a mention is passed over, so that the model learns to do
+            without.
+        rate: its learning rate in `training.head_lr`: what starts closed has a long way to go.
+    """
+
+    reads_texts: ClassVar[bool] = False
+    """Whether what an entity lends are texts, which the encoder has to read."""
+
+    dropout: float = 0.3
+    rate: float = 3.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.dropout < 1:
+            raise ProjectError(
+                f"`knowledge.injection.dropout` is {self.dropout}. Expected 0 or more, and less "
+                "than 1."
+            )
+        if not 0 < self.rate < math.inf:
+            raise ProjectError(
+                f"`knowledge.injection.rate` is {self.rate}. Expected a number above 0."
+            )
 
     @abstractmethod
     def module(self, width: int) -> "Injecting":

@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from allrounder.errors import ProjectError, did_you_mean, listed
-from allrounder.injection.base import Injection, Items, one_or_more
-from allrounder.knowledge import ALIAS, NAME, Base, Ragged
+from allrounder.injection.base import Gated, one_or_more
+from allrounder.injection.offered import Offered
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -17,7 +14,7 @@ else:
 
 
 @dataclass(kw_only=True)
-class Facts(Injection):
+class Facts(Gated, Offered):
     """Lets tokens attend to the facts of what they name, through a gate that starts closed.
 
     h' = h + tanh γ ⊙ O Σ_j α_j V f_j with γ = 0 at first (the gate of Flamingo, Alayrac et al.
@@ -40,55 +37,12 @@ class Facts(Injection):
 
     reads_texts: ClassVar[bool] = True
 
-    predicates: list[str] | None = None
-    most: int = 16
     heads: int = 4
     inner: int = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_or_more(self, "most", "heads", "inner")
-
-    def check(self, base: Base) -> None:
-        """Refuse predicates that the knowledge base does not have."""
-        known = base.snapshot.predicates
-        for name in self.predicates or ():
-            if name not in known:
-                raise ProjectError(
-                    f"`knowledge.injection.predicates` names {name!r}, which is no predicate of "
-                    f"the knowledge base.{did_you_mean(name, known)} Predicates: {listed(known)}."
-                )
-
-    def items(self, base: Base) -> Items:
-        """Return for each entity its facts; entities of which the same is said share them."""
-        snapshot, names = base.snapshot, base.names
-        told = [p for p in snapshot.predicates if self._is_told(p)]
-        parts = [(at, *snapshot.pairs(predicate)) for at, predicate in enumerate(told)]
-        if not parts:
-            nothing = Ragged(np.zeros(len(snapshot.entities) + 1, np.int64), np.zeros(0, np.int64))
-            return Items(nothing, texts=[])
-        which = np.concatenate([np.full(len(part[1]), part[0]) for part in parts])
-        subjects, objects, is_entity, sure = (
-            np.concatenate([part[column] for part in parts]) for column in (1, 2, 3, 4)
-        )
-        said, number = np.unique(
-            np.stack([which, objects, is_entity], 1).astype(np.int64), axis=0, return_inverse=True
-        )
-        order = np.lexsort([number.ravel(), -sure, subjects])
-        subjects, number = subjects[order], number.ravel()[order]
-        first = np.searchsorted(subjects, subjects)
-        kept = np.arange(len(subjects)) - first < self.most
-        counts = np.bincount(subjects[kept], minlength=len(snapshot.entities))
-        texts = [
-            f"{told[p]}: {names[o] if e else snapshot.literals[o]}" for p, o, e in said.tolist()
-        ]
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        return Items(Ragged(starts, number[kept]), texts=texts, names=texts)
-
-    def _is_told(self, predicate: str) -> bool:
-        if self.predicates is not None:
-            return predicate in self.predicates
-        return predicate not in (NAME, ALIAS)
+        one_or_more(self, "heads", "inner")
 
     def module(self, width: int) -> "modules.Injecting":
         """Build the attention; encodings of facts are as wide as the features."""

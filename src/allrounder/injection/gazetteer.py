@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from allrounder.injection.base import Injection, Items, one_or_more
+from allrounder.injection.base import Gated, Items, one_or_more
 from allrounder.knowledge import Base, Linked, Ragged
 from allrounder.lazy import lazy
 
@@ -17,7 +17,7 @@ else:
 
 
 @dataclass(kw_only=True)
-class Gazetteer(Injection):
+class Gazetteer(Gated):
     """Tells tokens the types of what they name, through a gate (GEMNET; Meng et al. 2021).
 
     h' = h + σ(W [h; k] + b) ⊙ W_k k, where k says of which types the mention is and whether the

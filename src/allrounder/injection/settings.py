@@ -10,12 +10,19 @@ from allrounder.errors import DataError, ProjectError, did_you_mean, listed
 from allrounder.injection.base import Injection
 from allrounder.injection.facts import Facts
 from allrounder.injection.gazetteer import Gazetteer
+from allrounder.injection.reading import Verbalized, VisibleMatrix
 from allrounder.kinds import CLOSED, Kinds, build
 from allrounder.knowledge import Base, Snapshot, Store, Weights, is_store
 from allrounder.knowledge.formats import read
 from allrounder.knowledge.keeping import kept_snapshot
 
-INJECTIONS = Kinds[Injection]("injection", gazetteer=Gazetteer, facts=Facts)
+INJECTIONS = Kinds[Injection](
+    "injection",
+    gazetteer=Gazetteer,
+    facts=Facts,
+    verbalized=Verbalized,
+    visible_matrix=VisibleMatrix,
+)
 
 
 @dataclass(kw_only=True)

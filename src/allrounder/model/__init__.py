@@ -9,7 +9,8 @@ from allrounder.model.answering import (
 )
 from allrounder.model.frozen import store_frozen
 from allrounder.model.gallery import Gallery
-from allrounder.model.knowing import Knowing, Lent, fresh_readers, kept_facts, kept_readers
+from allrounder.model.knowing import Knowing, fresh_readers, kept_facts, kept_readers
+from allrounder.model.lending import Lent
 from allrounder.model.linker import Labeled, Linker, Resolved
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets

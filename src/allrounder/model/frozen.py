@@ -95,14 +95,15 @@ def _keep_features(
     progress: Progress,
 ) -> None:
     """Keep all that a frozen encoder says, by content."""
-    model, tokens = prepared.model, prepared.tokens[name]
-    read = model.inputs[name].length(tokens, whole)
+    model = prepared.model
+    read = prepared.num_read(name, whole)
     size = (2 * int(read[rows][whole[rows]].sum()) + 4 * len(rows)) * model.encoding(name).width
     if size + SPARE > shutil.disk_usage(cache).free:
         return  # too large to keep: the encoder runs in every epoch instead
     path = cache / _setting(prepared, name).hexdigest()[:32]
     keys = [
-        key + bytes([int(mark)]) for key, mark in zip(tokens.keys(rows), whole[rows], strict=True)
+        key + bytes([int(mark)])
+        for key, mark in zip(prepared.read_keys(name, rows), whole[rows], strict=True)
     ]
     found, entries = filled(
         path, rows, keys, lambda some: _said(prepared, name, some, whole),
@@ -138,11 +139,9 @@ def _keep_states(
     progress: Progress,
 ) -> None:
     """Keep the states of frozen layers below those that learn, for these very rows."""
-    model, tokens = prepared.model, prepared.tokens[name]
+    model = prepared.model
     kept = np.isin(np.arange(len(prepared)), rows)
-    starts = np.concatenate(
-        [[0], np.cumsum(np.where(kept, model.inputs[name].length(tokens, whole), 0))]
-    )
+    starts = np.concatenate([[0], np.cumsum(np.where(kept, prepared.num_read(name, whole), 0))])
     if int(starts[-1]) * model.encoding(name).width * 2 + SPARE > shutil.disk_usage(cache).free:
         return  # too large to keep: the frozen part runs in every epoch instead
     path = cache / _key(prepared, name, whole, rows)
@@ -166,7 +165,7 @@ def _tidy(path: Path) -> None:
 
 def _key(prepared: Prepared, name: str, whole: np.ndarray, rows: np.ndarray) -> str:
     digest = _setting(prepared, name)
-    for key in prepared.tokens[name].keys(rows):
+    for key in prepared.read_keys(name, rows):
         digest.update(key)
     digest.update(np.packbits(whole).tobytes())
     digest.update(np.asarray(rows).tobytes())

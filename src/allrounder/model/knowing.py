@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,43 +11,15 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders import Encoder, Tokens
-from allrounder.injection import Injection, Items, named
+from allrounder.injection import Gated, Injection, Items, Mentioned, Said, named
 from allrounder.injection.modules import Told
-from allrounder.knowledge import Base, Linked, Ragged, Snapshot, Weights
+from allrounder.knowledge import Base, Linked, Snapshot, Weights
+from allrounder.model.lending import Hidden, Lending
 from allrounder.model.linker import Linker
 from allrounder.model.reader import Reader
 
 FOLDER = "knowledge"
 """Where a run keeps what its model knows."""
-
-
-class Lent(NamedTuple):
-    """What one entity lends to one mention; without `item` the mention altogether.
-
-    Args:
-        input: whose text it is in.
-        place: which mention of that text it is.
-        entity: the entity.
-        item: the name of what it lends.
-    """
-
-    input: str
-    place: int
-    entity: int | None = None
-    item: str | None = None
-
-
-Hidden = Mapping[int, Collection[Lent]]
-"""By row, what is kept back, to see what the answer would be without it."""
-
-
-class _Pairs(NamedTuple):
-    """Mentions and what they are lent: places of mentions, entities, items, and of candidates."""
-
-    mentions: np.ndarray
-    entities: np.ndarray
-    items: np.ndarray
-    candidates: np.ndarray
 
 
 @dataclass
@@ -84,9 +55,15 @@ class Knowing:
         """By injection, what each entity lends."""
         return {name: found.items(self.base) for name, found in self.injections.items()}
 
-    def on(self, name: str) -> list[str]:
-        """Return the injections that reach the features of an input."""
-        return [each for each, found in self.injections.items() if found.of == name]
+    def on(self, name: str, kind: type[Injection] = Injection) -> list[str]:
+        """Return the injections on an input; of one kind alone where it is given."""
+        mine = {each: found for each, found in self.injections.items() if found.of == name}
+        return [each for each, found in mine.items() if isinstance(found, kind)]
+
+    @property
+    def gated(self) -> dict[str, Gated]:
+        """The injections that add to features, through modules of their own."""
+        return {n: found for n, found in self.injections.items() if isinstance(found, Gated)}
 
     @property
     def inputs(self) -> list[str]:
@@ -133,7 +110,7 @@ class Knowing:
         *,
         hidden: Hidden | None = None,
     ) -> Told:
-        """Return what an injection is to be told of the texts of some rows.
+        """Return what a gated injection is to be told of the texts of some rows.
 
         Args:
             name: the injection.
@@ -142,48 +119,65 @@ class Knowing:
             rows: the rows, all of which have the input.
             hidden: by row, what is kept back.
         """
-        mentions, records = linked.mentions.of(rows)
-        inside = [
-            _inside(linked.spans[mentions[records == place]], tokens.offsets(row))
-            for place, row in enumerate(rows)
-            if linked.mentions.starts[row] < linked.mentions.starts[row + 1]
-        ]
-        firsts, lasts = np.concatenate(inside or [np.zeros((0, 2), np.int64)]).T
-        sizes = lasts - firsts
-        whose = np.repeat(np.arange(len(mentions)), sizes)
+        found = self._lending(name, linked, tokens, rows, hidden)
+        sizes = found.ends - found.firsts
+        whose = np.repeat(np.arange(len(sizes)), sizes)
         within = np.arange(len(whose)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        starts, values = linked.candidates
-        candidates, meant = Ragged(starts, np.arange(len(values))).of(mentions)
-        entities = values[candidates]
-        items, lent = self.items[name].by_entity.of(entities)
-        pairs = _Pairs(meant[lent], entities[lent], items, candidates[lent])
-        places = mentions - linked.mentions.starts[rows[records]]
-        if hidden:
-            pairs = self._shown(name, pairs, rows[records], places, hidden)
-        parts = (records, whose, firsts[whose] + within, within == 0, pairs.mentions, pairs.items)
-        told = Told(
+        parts = (found.records, whose, found.firsts[whose] + within, within == 0, found.mentions,
+                 found.items)  # fmt: skip
+        return Told(
             *map(torch.from_numpy, parts),
-            vectors=self._vectors(name, pairs.items),
-            weights=None
-            if linked.weights is None
-            else torch.from_numpy(linked.weights[pairs.candidates]),
+            vectors=self._vectors(name, found.items),
+            weights=None if found.weights is None else torch.from_numpy(found.weights),
         )
-        if not hidden:
-            return told
-        of = self.injections[name].of or ""
-        return told.only(_kept(of, rows[records], places, hidden))
 
-    def _shown(
-        self, name: str, pairs: "_Pairs", rows: np.ndarray, places: np.ndarray, hidden: Hidden
-    ) -> "_Pairs":
-        """Return the pairs of a mention and an item that are not kept back."""
-        names, of = self.items[name].names, self.injections[name].of or ""
-        shown = [
-            Lent(of, int(places[mention]), int(entity), names[item])
-            not in hidden.get(int(rows[mention]), ())
-            for mention, entity, item, _ in zip(*pairs, strict=True)
-        ]
-        return _Pairs(*(column[np.array(shown, bool)] for column in pairs))
+    def branches(
+        self,
+        name: str,
+        linked: Linked,
+        tokens: Tokens,
+        rows: np.ndarray,
+        *,
+        hidden: Hidden | None = None,
+    ) -> list[list[Said]]:
+        """Return what is said beside the texts of some rows by an injection that is read.
+
+        Where candidates are weighed the likeliest lends its facts alone, else all do.
+
+        Args:
+            name: the injection.
+            linked: the mentions of every row.
+            tokens: the tokens of every row.
+            rows: the rows, all of which have the input.
+            hidden: by row, what is kept back.
+        """
+        found = self._lending(name, linked, tokens, rows, hidden)
+        texts = self.items[name].texts or []
+        by_row: list[list[Mentioned]] = [[] for _ in rows]
+        for mention, lent in found.by_mention():
+            entities = found.likeliest(lent)
+            facts = dict.fromkeys(texts[found.items[at]] for at in entities)
+            one = Mentioned(
+                int(found.firsts[mention]),
+                int(found.ends[mention]),
+                self.base.names[found.entities[entities[0]]],
+                list(facts),
+            )
+            by_row[found.records[mention]].append(one)
+        return [self.injections[name].said(some) for some in by_row]  # type: ignore[attr-defined]
+
+    def _lending(
+        self,
+        name: str,
+        linked: Linked,
+        tokens: Tokens,
+        rows: np.ndarray,
+        hidden: Hidden | None,
+    ) -> Lending:
+        found = Lending.of(linked, tokens, rows, self.items[name].by_entity)
+        if not hidden:
+            return found
+        return found.shown(self.injections[name].of or "", self.items[name].names, rows, hidden)
 
     def _vectors(self, name: str, items: np.ndarray) -> Tensor | None:
         """Return what the encoder says of items that are texts: [j, D]."""
@@ -193,24 +187,6 @@ class Knowing:
         each, place = np.unique(items, return_inverse=True)
         reader = self.readers[self.injections[name].of or ""]
         return reader.vectors([texts[item] for item in each])[torch.from_numpy(place)]
-
-
-def _inside(spans: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return the first token of each mention and the one behind its last: [m, 2].
-
-    A token is inside if any of its characters is. Tokens lie in the order of the text; those
-    without a character count as part of what follows.
-    """
-    starts, ends = offsets[:, 0], offsets[:, 1]
-    first = np.searchsorted(ends, spans[:, 0], side="right")
-    last = np.searchsorted(starts, spans[:, 1], side="left")
-    return np.stack([first, np.maximum(first, last)], 1)
-
-
-def _kept(of: str, rows: np.ndarray, places: np.ndarray, hidden: Hidden) -> Tensor:
-    """Return which mentions are not kept back altogether."""
-    pairs = zip(rows.tolist(), places.tolist(), strict=True)
-    return torch.tensor([Lent(of, at) not in hidden.get(row, ()) for row, at in pairs]).bool()
 
 
 def fresh_readers(
@@ -253,7 +229,11 @@ def kept_facts(folder: Path) -> Snapshot:
 
 def _reading(injections: Sequence[Injection], linking: bool) -> list[str]:
     """Return the inputs whose encoders have to read facts."""
-    reading = [found.of or "" for found in injections if linking or found.reads_texts]
+    reading = [
+        found.of or ""
+        for found in injections
+        if linking or (isinstance(found, Gated) and found.reads_texts)
+    ]
     return list(dict.fromkeys(reading))
 
 

@@ -114,7 +114,7 @@ class Model(nn.Module):
         self.injections = nn.ModuleDict(
             {
                 name: found.module(widths[found.of or ""])
-                for name, found in (knowing.injections if knowing else {}).items()
+                for name, found in (knowing.gated if knowing else {}).items()
             }
         )  # last, so that all else is drawn as without
         self.dropout = nn.Dropout(dropout)

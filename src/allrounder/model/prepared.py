@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,9 +13,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from allrounder.encoders import Encoder, Rows
+from allrounder.injection import Gated, Reading
 from allrounder.knowledge import Linked
-from allrounder.model.knowing import Hidden, Knowing
+from allrounder.model.knowing import Knowing
+from allrounder.model.lending import Hidden
 from allrounder.model.network import Batch, Given, Guess, Model
+from allrounder.model.woven import Woven
 from allrounder.tasks import Task
 from allrounder.tasks.columns import in_parts
 
@@ -155,6 +159,13 @@ class Prepared:
         """Return which of `rows` have the input `name`."""
         return self.tokens[name].lengths[rows] > 0
 
+    def read_keys(self, name: str, rows: np.ndarray) -> list[bytes]:
+        """Return what tells apart all that is read of an input at `rows`, which have it."""
+        keys = self.tokens[name].keys(rows)
+        if name not in self.woven:
+            return keys
+        return [key + more for key, more in zip(keys, self.woven[name].keys(rows), strict=True)]
+
     def keys(self, name: str, rows: np.ndarray) -> list[bytes | None]:
         """Return what tells the values of an input apart at `rows`; None where it is missing."""
         has = self.has(name, rows)
@@ -163,11 +174,21 @@ class Prepared:
 
     def lengths(self) -> np.ndarray:
         """Return how many tokens the model reads of each row, over all inputs."""
-        parts = [
-            encoder.length(self.tokens[name], self._whole(name))
-            for name, encoder in self.model.inputs.items()
-        ]
-        return np.sum(parts, axis=0)
+        return np.sum(
+            [self.num_read(name, self._whole(name)) for name in self.model.inputs], axis=0
+        )
+
+    def num_read(self, name: str, whole: np.ndarray) -> np.ndarray:
+        """Return how many tokens of an input are read of each row, those of facts included.
+
+        Args:
+            name: the input.
+            whole: which rows are read whole.
+        """
+        read = self.model.inputs[name].length(self.tokens[name], whole)
+        if name in self.woven:
+            read = read + self.woven[name].num_read(whole)
+        return read
 
     def _whole(self, name: str) -> np.ndarray:
         """Return which rows of an input are read whole: where a task asks for their tokens."""
@@ -264,13 +285,28 @@ class Prepared:
         linked, tokens = self.linked[name], self.tokens[name]
         return {
             each: self._moved(self.knowing.told(each, linked, tokens, rows, hidden=self.hidden))
-            for each in self.knowing.on(name)
+            for each in self.knowing.on(name, Gated)
+        }
+
+    @cached_property
+    def woven(self) -> dict[str, Woven]:
+        """By input, the facts that its encoder reads beside its texts."""
+        if self.knowing is None:
+            return {}
+        return {
+            name: Woven(self.knowing, name, self.model.inputs[name], self.tokens[name], linked)
+            for name, linked in self.linked.items()
+            if self.knowing.on(name, Reading)
         }
 
     def sequences(self, name: str, rows: Sequence[int] | np.ndarray, whole: np.ndarray) -> Any:
         """Return the padded sequences of some rows of one input, on the model's device."""
         encoder: Encoder = self.model.inputs[name]
-        return self._moved(encoder.collate(self.tokens[name], list(rows), whole.tolist()))
+        read = self.tokens[name], list(rows), whole.tolist()
+        if name not in self.woven:
+            return self._moved(encoder.collate(*read))
+        branches = self.woven[name].branches(np.asarray(rows), self.hidden)
+        return self._moved(encoder.collate_beside(*read, branches))  # type: ignore[attr-defined]
 
     def _moved(self, thing: Any) -> Any:
         return thing.to(self.model.device) if self.model.device.type != "cpu" else thing

@@ -209,7 +209,7 @@ def parameter_groups(model: Model, settings: Training) -> list[dict[str, Any]]:
             _, owner, inner = name.split(".", 2)
             lr, asleep = _encoder_rate(model, owner, inner, settings)
         elif name.startswith("injections."):
-            lr *= model.knowing.injections[name.split(".")[1]].rate  # type: ignore[union-attr]
+            lr *= model.knowing.gated[name.split(".")[1]].rate  # type: ignore[union-attr]
         # Norms and biases are vectors: decay would only pull them off their scale.
         decay = settings.optimizer.weight_decay if weight.ndim > 1 else 0.0
         groups.setdefault((lr, decay, asleep), []).append(weight)

@@ -73,7 +73,7 @@ def _take_injections(model: Model, old: Old, weights: Weights) -> None:
     """Fill the injections that tell the same things in both; others begin closed."""
     for name, module in model.injections.items():
         known = old.injections.get(name)
-        mine = model.knowing and model.knowing.injections[name]
+        mine = model.knowing and model.knowing.gated[name]
         if type(known) is not type(mine) or _learned(known) != _learned(mine):
             continue
         for inner, weight in module.named_parameters():
