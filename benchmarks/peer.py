@@ -66,6 +66,8 @@ SETFIT = Peer(
 )  # fmt: skip
 """A set that SetFit 1.2.0 accepts; it cannot be imported beside transformers 5."""
 
+SNORKEL = Peer("Snorkel", "snorkel_peer.py", ("torch==2.13.0", "snorkel==0.10.0"))
+
 AUTOGLUON = Peer(
     "AutoGluon",
     "autogluon_peer.py",
