@@ -1,4 +1,5 @@
 import json
+from datetime import date
 
 import pytest
 
@@ -109,6 +110,29 @@ def test_what_is_known_is_written_into_a_file(filled, tmp_path):
         "id": "发烧", "types": ["症状"],
         "facts": {"seen_in": {"value": "head", "from": "2020-01-01", "to": "2021-01-01"}},
     }  # fmt: skip
+
+
+def test_rdf_is_written_with_what_holds_on_a_day_and_read_again(filled, tmp_path):
+    assert filled("export", "kb.sqlite", "now.ttl") == (0, (
+        "1 facts: now.ttl\n"
+        f"1 facts that do not hold on {date.today()} were left out\n"
+    ))  # fmt: skip
+    assert filled("export", "kb.sqlite", "then.jsonld", "--as-of", "2020-06-30") == (
+        0, "2 facts: then.jsonld\n",
+    )  # fmt: skip
+    assert filled("import", "again.sqlite", "then.jsonld")[0] == 0
+    assert filled("query", "again.sqlite", "发烧")[1] == "发烧 seen_in “head”\n发烧 type “症状”\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["query", "kb.sqlite", "发烧", "--on", "June"], "--on 'June'"),
+        (["export", "kb.sqlite", "x.csv", "--as-of", "June"], "--as-of 'June'"),
+    ],
+)
+def test_a_day_that_is_none_is_refused_in_a_sentence(filled, words, said):
+    assert filled(*words) == (2, f"allrounder: {said}: expected a day such as 2025-01-31.\n")
 
 
 def test_a_bad_file_changes_nothing(filled, tmp_path):

@@ -1,7 +1,6 @@
 """`allrounder knowledge`: every verb is a function of `knowledge.desk`."""
 
 import argparse
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,11 @@ def add(verbs: Any) -> None:
     verb.add_argument("old", type=int, help="version")
     verb.add_argument("new", type=int, nargs="?", help="version; default: the active one")
     verb = _store(verbs, "export", export, "Write what is known into a file.")
-    verb.add_argument("file", type=Path, help="a .csv, .tsv or .jsonl file")
+    verb.add_argument("file", type=Path, help=".csv, .tsv, .jsonl, .ttl, .nt, .rdf or .jsonld")
     verb.add_argument("--format", help="format of the file, where its suffix does not tell")
+    verb.add_argument(
+        "--as-of", metavar="DAY", help="only what holds on that day; default: all, in RDF today's"
+    )
     _version(verb)
     _store(verbs, "versions", versions, "List all versions; the one that answers has a star.")
     verb = _store(verbs, "activate", activate, "Let a version answer from now on.")
@@ -76,9 +78,7 @@ def _knowledge_import(verbs: Any) -> None:
 def _knowledge_query(verbs: Any) -> None:
     verb = _store(verbs, "query", query, "List all facts of an entity.")
     verb.add_argument("words", help="its id, name or alias")
-    verb.add_argument(
-        "--on", type=date.fromisoformat, metavar="DATE", help="only what is valid on that day"
-    )
+    verb.add_argument("--on", metavar="DATE", help="only what is valid on that day")
     _version(verb)
 
 
@@ -127,7 +127,11 @@ def diff(arguments: argparse.Namespace) -> None:
 def export(arguments: argparse.Namespace) -> None:
     """Write what is known into a file."""
     found = desk.export(
-        arguments.store, arguments.file, format=arguments.format, version=arguments.version
+        arguments.store,
+        arguments.file,
+        format=arguments.format,
+        version=arguments.version,
+        as_of=arguments.as_of,
     )
     show(found, arguments)
 

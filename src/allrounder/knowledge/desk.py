@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from allrounder.errors import DataError, did_you_mean, listed
+from allrounder.knowledge.days import as_day
 from allrounder.knowledge.facts import Fact
 from allrounder.knowledge.findings import Finding, Stats, repeated, stats_of
-from allrounder.knowledge.formats import read_table, write
+from allrounder.knowledge.formats import UNDATED, format_of, read_table, write
 from allrounder.knowledge.lexicon import Lexicon
 from allrounder.knowledge.snapshot import Snapshot
 from allrounder.knowledge.store import Change, Diff, Store, Version
+from allrounder.types import Day
 
 Tell = Callable[[str, float, float, str], None]
 
@@ -126,7 +128,7 @@ def stats(store: Path, *, version: int | None = None) -> Stats:
         return stats_of(open_store.snapshot(version))
 
 
-def query(store: Path, words: str, *, version: int | None = None, on: date | None = None) -> Rows:
+def query(store: Path, words: str, *, version: int | None = None, on: Day = None) -> Rows:
     """Return all facts of the entities with this id, name or alias.
 
     Args:
@@ -135,9 +137,10 @@ def query(store: Path, words: str, *, version: int | None = None, on: date | Non
         version: by default the active one.
         on: only what is valid on that day.
     """
+    day = as_day(on, "--on")
     with Store(store, read_only=True) as open_store:
         snapshot = open_store.snapshot(version)
-    snapshot = snapshot.at(on) if on else snapshot
+    snapshot = snapshot.at(day) if day else snapshot
     found = _meant(snapshot, words)
     if not found:
         hint = did_you_mean(words, snapshot.names()) if len(snapshot.entities) < 100_000 else ""
@@ -158,13 +161,34 @@ def diff(store: Path, old: int, new: int | None = None) -> Rows:
 
 
 def export(
-    store: Path, file: Path, *, format: str | None = None, version: int | None = None
+    store: Path,
+    file: Path,
+    *,
+    format: str | None = None,
+    version: int | None = None,
+    as_of: Day = None,
 ) -> Rows:
-    """Write a version into a file of any format."""
+    """Write a version into a file of any format.
+
+    Args:
+        store: the file of the store.
+        file: what to write.
+        format: by default the suffix of the file tells.
+        version: by default the active one.
+        as_of: only what holds on this day; RDF, which has no room for days, gets what holds today.
+    """
+    day = as_day(as_of, "--as-of")
+    if day is None and format_of(file, format) in UNDATED:
+        day = date.today()
     with Store(store, read_only=True) as open_store:
-        facts = open_store.snapshot(version).facts()
-    write(facts, file, format=format)
-    return Rows([f"{len(facts):,} facts: {file}"], {"facts": len(facts), "file": str(file)})
+        whole = open_store.snapshot(version)
+    held = whole.at(day) if day else whole
+    write(held, file, format=format)
+    left_out = len(whole) - len(held)
+    lines = [f"{len(held):,} facts: {file}"]
+    if left_out:
+        lines.append(f"{left_out:,} facts that do not hold on {day} were left out")
+    return Rows(lines, {"facts": len(held), "left_out": left_out, "file": str(file)})
 
 
 def versions(store: Path) -> Rows:

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from functools import cached_property
 from hashlib import blake2b
@@ -45,6 +45,9 @@ from allrounder.runs import write_json
 
 FORMAT = 1
 """Version of the folder's layout."""
+
+BLOCK = 1 << 12
+"""Facts that are written out at a time."""
 
 EARLIEST, LATEST = -(1 << 31), (1 << 31) - 1
 """Days that stand for no `valid_from` and no `valid_to`."""
@@ -131,6 +134,11 @@ class Snapshot:
     def __len__(self) -> int:
         """Return the number of facts."""
         return len(self._arrays["id"])
+
+    def __iter__(self) -> Iterator[Fact]:
+        """Yield all facts by their subjects, written out a block at a time."""
+        for start in range(0, len(self), BLOCK):
+            yield from self._facts(np.arange(start, min(start + BLOCK, len(self))))
 
     @cached_property
     def fingerprint(self) -> str:
