@@ -22,6 +22,7 @@ def add(verbs: Any) -> None:
     verbs = verbs.add_subparsers(metavar="VERB", required=True)
     _knowledge_import(verbs)
     _knowledge_query(verbs)
+    _knowledge_add(verbs)
     _knowledge_retract(verbs)
     verb = _store(verbs, "stats", stats, "Count what is known, and name what is odd about it.")
     _version(verb)
@@ -80,6 +81,30 @@ def _knowledge_query(verbs: Any) -> None:
     verb.add_argument("words", help="its id, name or alias")
     verb.add_argument("--on", metavar="DATE", help="only what is valid on that day")
     _version(verb)
+
+
+def _knowledge_add(verbs: Any) -> None:
+    verb = _store(verbs, "add", add_fact, "Add one fact, or change what is said.")
+    verb.add_argument("subject", help="the id of an entity")
+    verb.add_argument("predicate", help="what is said of it")
+    verb.add_argument("object", help="another entity if something is known of it, else a text")
+    kind = verb.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--entity", action="store_const", const="entity", dest="kind",
+        help="the object is an entity, known or not",
+    )  # fmt: skip
+    kind.add_argument(
+        "--text", action="store_const", const="text", dest="kind", help="the object is a text"
+    )
+    verb.add_argument("--from", metavar="DAY", dest="since", help="the first day on which it holds")
+    verb.add_argument("--until", metavar="DAY", help="the first day on which it no longer holds")
+    verb.add_argument("--confidence", metavar="P", help="how sure it is, from 0 to 1; default: 1")
+    verb.add_argument("--source", help="who says so; default: hand")
+    verb.add_argument(
+        "--replace", action="store_true",
+        help="take back what is said with this subject and predicate, whoever says so",
+    )  # fmt: skip
+    _stage(verb)
 
 
 def _knowledge_retract(verbs: Any) -> None:
@@ -149,6 +174,27 @@ def activate(arguments: argparse.Namespace) -> None:
 def rollback(arguments: argparse.Namespace) -> None:
     """Let the version answer that did before."""
     show(desk.rollback(arguments.store), arguments)
+
+
+def add_fact(arguments: argparse.Namespace) -> None:
+    """Add one fact."""
+    fact = desk.Stated(
+        subject=arguments.subject,
+        predicate=arguments.predicate,
+        object=arguments.object,
+        kind=arguments.kind,
+        since=arguments.since,
+        until=arguments.until,
+        confidence=arguments.confidence,
+    )
+    found = desk.add(
+        arguments.store,
+        fact,
+        source=arguments.source,
+        stage=arguments.stage,
+        instead=arguments.replace,
+    )
+    show(found, arguments)
 
 
 def retract(arguments: argparse.Namespace) -> None:
