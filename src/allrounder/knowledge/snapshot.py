@@ -209,8 +209,16 @@ class Snapshot:
 
     def types(self) -> Types:
         """Return the types of every entity, and all that these are a kind of."""
-        subjects, objects, is_entity, _ = self.pairs(TYPE)
-        keys = objects * 2 + is_entity
+        return self._leading_up(TYPE)
+
+    def kinds(self) -> Types:
+        """Return what every entity is an instance or a kind of, and all that is above that."""
+        return self._leading_up(TYPE, IS_A)
+
+    def _leading_up(self, *predicates: str) -> Types:
+        pairs = [self.pairs(predicate) for predicate in predicates]
+        subjects = np.concatenate([some.subjects for some in pairs])
+        keys = np.concatenate([some.objects * 2 + some.is_entity for some in pairs])
         above = self._above()
         reached = closure(np.unique(keys).tolist(), above)
         names = self.names()
