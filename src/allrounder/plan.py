@@ -15,7 +15,7 @@ from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.injection import Gazetteer, Injection, Knowledge, Reading
 from allrounder.kinds import build, dump, importable
-from allrounder.knowledge import Base, Snapshot
+from allrounder.knowledge import Base, MentionFacts, Snapshot, known_words
 from allrounder.records import Field, Made, Source, TextField
 from allrounder.rules import Rules, Terms
 from allrounder.tasks import TASKS, Task
@@ -95,13 +95,16 @@ class Plan:
 
         Args:
             tasks: the tasks with their labels learned; by default those that the file declares.
-            facts: open the knowledge base for its predicates; without, any predicate will do where
+            facts: open the knowledge base for its predicates and types; without, any will do where
                 there is one.
         """
         base = self.base() if facts else None
         has_facts = self.knowledge is not None and self.knowledge.facts is not None
-        predicates = (None if has_facts else ()) if base is None else base.predicates
-        return Terms.of(tasks or self.tasks, self.fields, predicates=predicates)
+        if base is None and has_facts:
+            return Terms.of(tasks or self.tasks, self.fields, predicates=None, types=None)
+        return Terms.of(
+            tasks or self.tasks, self.fields, **known_words(base and MentionFacts(base))
+        )
 
     def base(self, kept: Callable[[], Snapshot] | None = None) -> Base | None:
         """Return the knowledge base as its file says it now.

@@ -11,7 +11,7 @@ from allrounder.checking import CheckReport, check, in_numbers, load_records, ru
 from allrounder.errors import Error, RunError
 from allrounder.evaluation import Report
 from allrounder.kinds import build
-from allrounder.knowledge import as_day
+from allrounder.knowledge import MentionFacts, as_day
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
 from allrounder.records import Source
@@ -105,7 +105,8 @@ class Project:
 
     def test_rules(self) -> Trials:
         """Try every rule on its own test cases."""
-        return tried(*ruled(self.plan, self.tell))
+        base = self.plan.base()
+        return tried(*ruled(self.plan, self.tell), base and MentionFacts(base))
 
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.

@@ -18,12 +18,12 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -33,20 +33,32 @@ FORMAT = 1
 """Version of the layout above; a newer one is refused, an older one is read."""
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, and only return once it is on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that appears whole or not at all, and only once it is on disk.
+
+    Raises:
+        RunError: where it cannot be written; what stood there before is left alone.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(draft, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
+        raise RunError(f"{path} could not be written: {error.strerror}.") from error
+    finally:
         with suppress(OSError):
             draft.unlink()
-        raise RunError(f"{path} could not be written: {error.strerror}.") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and only return once it is on disk."""
+    with written_whole(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def write_json(path: Path, data: Any) -> None:

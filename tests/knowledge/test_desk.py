@@ -1,4 +1,5 @@
 import json
+from datetime import date
 
 import pytest
 
@@ -111,6 +112,29 @@ def test_what_is_known_is_written_into_a_file(filled, tmp_path):
     }  # fmt: skip
 
 
+def test_rdf_is_written_with_what_holds_on_a_day_and_read_again(filled, tmp_path):
+    assert filled("export", "kb.sqlite", "now.ttl") == (0, (
+        "1 facts: now.ttl\n"
+        f"1 facts that do not hold on {date.today()} were left out\n"
+    ))  # fmt: skip
+    assert filled("export", "kb.sqlite", "then.jsonld", "--as-of", "2020-06-30") == (
+        0, "2 facts: then.jsonld\n",
+    )  # fmt: skip
+    assert filled("import", "again.sqlite", "then.jsonld")[0] == 0
+    assert filled("query", "again.sqlite", "发烧")[1] == "发烧 seen_in “head”\n发烧 type “症状”\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["query", "kb.sqlite", "发烧", "--on", "June"], "--on 'June'"),
+        (["export", "kb.sqlite", "x.csv", "--as-of", "June"], "--as-of 'June'"),
+    ],
+)
+def test_a_day_that_is_none_is_refused_in_a_sentence(filled, words, said):
+    assert filled(*words) == (2, f"allrounder: {said}: expected a day such as 2025-01-31.\n")
+
+
 def test_a_bad_file_changes_nothing(filled, tmp_path):
     (tmp_path / "good.tsv").write_text("a\tp\tb\n", encoding="utf-8")
     (tmp_path / "bad.tsv").write_text("a\tp\n", encoding="utf-8")
@@ -142,3 +166,94 @@ def test_statements_that_stand_twice_are_named(run, tmp_path):
     (tmp_path / "kb.tsv").write_text("a\tp\tb\na\tp\tb\n", encoding="utf-8")
     out = run("import", "kb.sqlite", "kb.tsv")[1]
     assert "kb.tsv: 1 statements more than once: a p “b”" in out
+
+
+def test_a_fact_is_added_by_hand(filled):
+    assert filled("add", "kb.sqlite", "发烧", "seen_in", "头痛", "--from", "2021-01-01") == (0, (
+        "version 3: 1 facts added, 0 retracted, 0 with another confidence, 0 kept\n"
+        "+ 发烧 seen_in “头痛” from 2021-01-01\n"
+    ))  # fmt: skip
+    assert filled("query", "kb.sqlite", "发烧", "--on", "2022-01-01")[1].startswith(
+        "发烧 seen_in “头痛” from 2021-01-01\n"
+    )
+
+
+def test_an_object_of_which_something_is_known_is_an_entity(run):
+    run("add", "kb.sqlite", "ada", "name", "Ada")
+    for words, shown in [
+        ([], "ada"), (["--text"], "“ada”"), (["--entity"], "ada"),
+    ]:  # fmt: skip
+        run("add", "kb.sqlite", "acme", "led_by", "ada", "--replace", *words)
+        assert run("query", "kb.sqlite", "acme")[1] == f"acme led_by {shown}\n"
+    run("add", "kb.sqlite", "acme", "led_by", "bob", "--replace")
+    assert run("query", "kb.sqlite", "acme")[1] == "acme led_by “bob”\n"
+
+
+def test_adding_tells_where_nothing_was_known_of_the_subject(run):
+    out = run("add", "kb.sqlite", "acme", "name", "Acme")[1]
+    assert out.endswith("\n+ acme name “Acme”\nnothing was known of 'acme' before\n")
+    out = run("add", "kb.sqlite", "acme", "name", "Acme")[1]
+    assert out == "version 1: 0 facts added, 0 retracted, 0 with another confidence, 1 kept\n"
+
+
+def test_a_fact_takes_the_place_of_what_anyone_said(filled):
+    out = filled("add", "kb.sqlite", "发烧", "type", "体征", "--replace", "--source", "ward")[1]
+    assert out.startswith("version 3: 1 facts added, 1 retracted")
+    assert "“体征”" in filled("query", "kb.sqlite", "发烧")[1]
+    assert "“症状”" not in filled("query", "kb.sqlite", "发烧")[1]
+    out = filled("add", "kb.sqlite", "发烧", "type", "体征", "--replace", "--source", "ward")[1]
+    assert out.startswith("version 3: 0 facts added, 0 retracted")
+
+
+def test_adding_again_changes_how_sure_a_fact_is(run):
+    run("add", "kb.sqlite", "acme", "alias", "AC", "--confidence", "0.5")
+    out = run("add", "kb.sqlite", "acme", "alias", "AC", "--confidence", ".9", "--json")[1]
+    found = json.loads(out)
+    assert (found["version"], found["changed"], found["added"]) == (2, 1, 0)
+    assert found["fact"]["confidence"] == 0.9
+
+
+def test_a_staged_fact_does_not_answer_yet_and_the_next_builds_on_it(filled):
+    assert filled("add", "kb.sqlite", "x", "name", "X", "--stage")[0] == 0
+    assert filled("query", "kb.sqlite", "x")[0] == 2
+    assert filled("add", "kb.sqlite", "y", "knows", "x", "--stage")[1].endswith(
+        "+ y knows x\nnothing was known of 'y' before\n"
+    )
+    assert filled("activate", "kb.sqlite", "4")[0] == 0
+    assert filled("query", "kb.sqlite", "x")[1] == "x name “X”\n"
+
+
+SURE = "--confidence must be a number from 0 to 1."
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["p", "b", "--from", "June"], "--from 'June': expected a day such as 2025-01-31."),
+        (["p", "b", "--until", "1.1."], "--until '1.1.': expected a day such as 2025-01-31."),
+        (
+            ["p", "b", "--from", "2021-01-01", "--until", "2020-01-01"],
+            "--until must be a day after --from. Found 2021-01-01 to 2020-01-01: swap them, or "
+            "leave one out.",
+        ),
+        *(
+            (["p", "b", "--confidence", number], f"{SURE} Found {number!r}.")
+            for number in ("1.2", "high", "nan", "")
+        ),
+        ([" ", "b"], "the predicate must not be empty. Found ' ': write what it is."),
+        (["p", ""], "the object must not be empty. Found '': write what it is."),
+        (["p", "b", "--source", ""], "--source must not be empty. Found '': write what it is."),
+        (["name", "b", "--entity"], "'name' is always a text: leave --entity out."),
+    ],
+)
+def test_what_is_no_fact_is_refused_in_a_sentence_and_makes_no_store(run, tmp_path, words, said):
+    assert run("add", "kb.sqlite", "a", *words) == (2, f"allrounder: {said}\n")
+    assert not (tmp_path / "kb.sqlite").exists()
+
+
+@pytest.mark.parametrize("words", [["retract", "a"], ["activate", "1"], ["rollback"]])
+def test_a_store_that_is_not_there_is_not_made_by_changing_it(run, tmp_path, words):
+    verb, *rest = words
+    code, out = run(verb, "kb.sqlite", *rest)
+    assert (code, "is not there. Import facts first" in out) == (2, True)
+    assert not (tmp_path / "kb.sqlite").exists()

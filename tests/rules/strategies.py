@@ -18,6 +18,7 @@ from allrounder.rules.syntax import (
     Implies,
     Kind,
     Matches,
+    Mentions,
     Not,
     Of,
     Or,
@@ -37,6 +38,7 @@ TERMS = Terms(
     },
     {"text": "text", "price": "number"},
     predicates=["treats", "contraindicated"],
+    types=["drug", "药品", "mentions"],
 )
 WORDS = st.text(min_size=1, max_size=8).filter(lambda word: word.strip() == word)
 NAMES = st.sampled_from(["intent", "urgency", "topics", "mood", "_x1"])
@@ -59,6 +61,7 @@ def leaves_of_any_kind(draw):
             st.builds(Among, NAMES, st.lists(WORDS, min_size=1, max_size=3).map(tuple)),
             st.builds(Has, NAMES, WORDS),
             st.builds(HasListed, NAMES, WORDS),
+            st.builds(Mentions, NAMES, WORDS),
             st.builds(Matches, NAMES, st.sampled_from(["a/b", "(x|y)+", r"\d\s"]),
                       st.sampled_from(["", "i"])),
             st.builds(Count, kind, SIGNS, st.integers(0, 99)),

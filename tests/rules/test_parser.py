@@ -61,8 +61,8 @@ def test_labels_in_quotation_marks_may_be_anything():
     ("text", "sentence"),
     [
         ("intent =", "column 9: expected a label or a number, found the end of the rule."),
-        ("intent refund", "column 8: expected `=`, `!=`, `<`, `>`, `in`, `has` or `matches` after "
-         "`intent`, found `refund`."),
+        ("intent refund", "column 8: expected `=`, `!=`, `<`, `>`, `in`, `has`, `matches` or "
+         "`mentions` after `intent`, found `refund`."),
         ("intent = refund urgent",
          "column 17: expected the end of the rule, or `and`, `or`, `=>`, `<=>`, found `urgent`."),
         ("intent = of", "column 10: expected a label or a number, found `of`. Write the label "

@@ -22,6 +22,7 @@ TERMS = Terms(
     },
     {"text": "text", "price": "number", "country": "text"},
     predicates=["contraindicated", "treats"],
+    types=["drug", "药品"],
 )
 
 

@@ -6,6 +6,7 @@ from allrounder.knowledge.disambiguation import Weights
 from allrounder.knowledge.facts import ALIAS, DESCRIPTION, IS_A, NAME, TYPE, Fact
 from allrounder.knowledge.lexicon import Lexicon, Mention
 from allrounder.knowledge.linking import Linked, Ragged
+from allrounder.knowledge.mentioned import MentionFacts, known_words
 from allrounder.knowledge.snapshot import Snapshot
 from allrounder.knowledge.store import Store, is_store
 
@@ -20,11 +21,13 @@ __all__ = [
     "Lexicon",
     "Linked",
     "Mention",
+    "MentionFacts",
     "Ragged",
     "Snapshot",
     "Store",
     "Weights",
     "as_day",
     "is_store",
+    "known_words",
     "last_part",
 ]

@@ -61,6 +61,11 @@ class Base:
         return self.snapshot.types()
 
     @cached_property
+    def kinds(self) -> Types:
+        """What all entities are instances or kinds of."""
+        return self.snapshot.kinds()
+
+    @cached_property
     def names(self) -> Strings:
         """What each entity is called."""
         return self.snapshot.names()

@@ -6,8 +6,12 @@ from allrounder.errors import DataError
 from allrounder.types import Day
 
 
-def as_day(day: Day) -> date | None:
+def as_day(day: Day, what: str = "as of") -> date | None:
     """Return a day that may be written as text.
+
+    Args:
+        day: a day, its text such as 2025-01-31, or None.
+        what: what it is the day of, for the message.
 
     Raises:
         DataError: it is no day.
@@ -17,4 +21,4 @@ def as_day(day: Day) -> date | None:
     try:
         return date.fromisoformat(day)
     except ValueError:
-        raise DataError(f"as of {day!r}: expected a day such as 2025-01-31.") from None
+        raise DataError(f"{what} {day!r}: expected a day such as 2025-01-31.") from None

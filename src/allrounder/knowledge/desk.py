@@ -7,15 +7,87 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from allrounder.errors import DataError, did_you_mean, listed
-from allrounder.knowledge.facts import Fact
+from allrounder.errors import DataError, RunError, did_you_mean, listed
+from allrounder.knowledge.days import as_day
+from allrounder.knowledge.facts import LITERAL, Fact
 from allrounder.knowledge.findings import Finding, Stats, repeated, stats_of
-from allrounder.knowledge.formats import read_table, write
+from allrounder.knowledge.formats import UNDATED, format_of, read_table, write
 from allrounder.knowledge.lexicon import Lexicon
 from allrounder.knowledge.snapshot import Snapshot
-from allrounder.knowledge.store import Change, Diff, Store, Version
+from allrounder.knowledge.store import BY_HAND, Change, Diff, Store, Version
+from allrounder.types import Day
 
 Tell = Callable[[str, float, float, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """One fact as a person writes it.
+
+    Args:
+        subject: the id of an entity.
+        predicate: what is said of it.
+        object: the id of another entity, or a text.
+        kind: "entity" or "text"; by default an object of which something is known is an entity.
+        since: the first day on which it holds, such as 2025-01-31.
+        until: the first day on which it no longer holds.
+        confidence: how sure it is, from 0 to 1.
+    """
+
+    subject: str
+    predicate: str
+    object: str
+    kind: str | None = None
+    since: Day = None
+    until: Day = None
+    confidence: str | float | None = None
+
+    def checked(self) -> Fact:
+        """Return the fact, its object taken for a text.
+
+        Raises:
+            DataError: in one sentence, where it is none.
+        """
+        fact = Fact(
+            _word(self.subject, "the subject"),
+            _word(self.predicate, "the predicate"),
+            _word(self.object, "the object"),
+            valid_from=as_day(self.since or None, "--from"),
+            valid_to=as_day(self.until or None, "--until"),
+            confidence=_sure(self.confidence),
+        )
+        if fact.valid_from and fact.valid_to and fact.valid_to <= fact.valid_from:
+            raise DataError(
+                f"--until must be a day after --from. Found {fact.valid_from} to {fact.valid_to}: "
+                "swap them, or leave one out."
+            )
+        if self.kind == "entity" and fact.predicate in LITERAL:
+            raise DataError(f"{fact.predicate!r} is always a text: leave --entity out.")
+        return fact
+
+    def is_entity(self, store: Store) -> bool:
+        """Return whether the object is an entity, as things stand in a store."""
+        if self.kind is not None:
+            return self.kind == "entity"
+        return self.predicate.strip() not in LITERAL and store.knows(self.object.strip())
+
+
+def _word(text: str, what: str) -> str:
+    if not text.strip():
+        raise DataError(f"{what} must not be empty. Found {text!r}: write what it is.")
+    if any("\ud800" <= mark <= "\udfff" for mark in text):
+        raise DataError(f"{what} is no whole text. Found {text!r}: is the terminal set to UTF-8?")
+    return text.strip()
+
+
+def _sure(confidence: str | float | None) -> float:
+    try:
+        number = 1.0 if confidence is None else float(confidence)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise DataError(f"--confidence must be a number from 0 to 1. Found {confidence!r}.")
+    return number
 
 
 def _silent(stage: str, done: float, total: float, word: str) -> None:
@@ -126,7 +198,7 @@ def stats(store: Path, *, version: int | None = None) -> Stats:
         return stats_of(open_store.snapshot(version))
 
 
-def query(store: Path, words: str, *, version: int | None = None, on: date | None = None) -> Rows:
+def query(store: Path, words: str, *, version: int | None = None, on: Day = None) -> Rows:
     """Return all facts of the entities with this id, name or alias.
 
     Args:
@@ -135,9 +207,10 @@ def query(store: Path, words: str, *, version: int | None = None, on: date | Non
         version: by default the active one.
         on: only what is valid on that day.
     """
+    day = as_day(on, "--on")
     with Store(store, read_only=True) as open_store:
         snapshot = open_store.snapshot(version)
-    snapshot = snapshot.at(on) if on else snapshot
+    snapshot = snapshot.at(day) if day else snapshot
     found = _meant(snapshot, words)
     if not found:
         hint = did_you_mean(words, snapshot.names()) if len(snapshot.entities) < 100_000 else ""
@@ -158,13 +231,34 @@ def diff(store: Path, old: int, new: int | None = None) -> Rows:
 
 
 def export(
-    store: Path, file: Path, *, format: str | None = None, version: int | None = None
+    store: Path,
+    file: Path,
+    *,
+    format: str | None = None,
+    version: int | None = None,
+    as_of: Day = None,
 ) -> Rows:
-    """Write a version into a file of any format."""
+    """Write a version into a file of any format.
+
+    Args:
+        store: the file of the store.
+        file: what to write.
+        format: by default the suffix of the file tells.
+        version: by default the active one.
+        as_of: only what holds on this day; RDF, which has no room for days, gets what holds today.
+    """
+    day = as_day(as_of, "--as-of")
+    if day is None and format_of(file, format) in UNDATED:
+        day = date.today()
     with Store(store, read_only=True) as open_store:
-        facts = open_store.snapshot(version).facts()
-    write(facts, file, format=format)
-    return Rows([f"{len(facts):,} facts: {file}"], {"facts": len(facts), "file": str(file)})
+        whole = open_store.snapshot(version)
+    held = whole.at(day) if day else whole
+    write(held, file, format=format)
+    left_out = len(whole) - len(held)
+    lines = [f"{len(held):,} facts: {file}"]
+    if left_out:
+        lines.append(f"{left_out:,} facts that do not hold on {day} were left out")
+    return Rows(lines, {"facts": len(held), "left_out": left_out, "file": str(file)})
 
 
 def versions(store: Path) -> Rows:
@@ -176,15 +270,49 @@ def versions(store: Path) -> Rows:
 
 def activate(store: Path, version: int) -> Rows:
     """Let a version answer."""
-    with Store(store) as open_store:
+    with _made_before(store) as open_store:
         open_store.activate(version)
     return _active(version)
 
 
 def rollback(store: Path) -> Rows:
     """Let the version answer that did before."""
-    with Store(store) as open_store:
+    with _made_before(store) as open_store:
         return _active(open_store.rollback())
+
+
+def add(
+    store: Path,
+    fact: Stated,
+    *,
+    source: str | None = None,
+    stage: bool = False,
+    instead: bool = False,
+) -> Rows:
+    """Let a source say one fact, and make a version of it.
+
+    Args:
+        store: the file of the store, made where there is none.
+        fact: what is said.
+        source: who says so; default: `hand`.
+        stage: make the version without letting it answer yet.
+        instead: take back whatever else anyone says with this subject and predicate.
+
+    Raises:
+        DataError: where it is no fact; then nothing is changed and no store is made.
+    """
+    if source is not None:
+        source = _word(source, "--source")
+    plain = fact.checked()
+    with Store(store) as open_store:
+        is_new = not open_store.knows(plain.subject)
+        said = plain._replace(is_entity=fact.is_entity(open_store))
+        change = open_store.add([said], source=source or BY_HAND, stage=stage, instead=instead)
+    lines = [_changed(change)]
+    if not change.is_empty:
+        lines += [f"+ {said}"]
+        lines += [f"nothing was known of {said.subject!r} before"] if is_new else []
+    return Rows(lines, {**change._asdict(), "fact": _plain(said), "is_new": is_new})
 
 
 def retract(
@@ -197,9 +325,16 @@ def retract(
     stage: bool = False,
 ) -> Rows:
     """Take back what is said of a subject."""
-    with Store(store) as open_store:
+    with _made_before(store) as open_store:
         change = open_store.retract(subject, predicate, object, source=source, stage=stage)
     return Rows([_changed(change)], change._asdict())
+
+
+def _made_before(store: Path) -> Store:
+    """Return a store to be changed, which must be there already."""
+    if not store.exists():
+        raise RunError(f"{store} is not there. Import facts first: allrounder knowledge import")
+    return Store(store)
 
 
 def _meant(snapshot: Snapshot, words: str) -> list[int]:

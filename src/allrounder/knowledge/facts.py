@@ -132,5 +132,6 @@ def local_name(iri: str) -> str:
     """Return what stands behind the last ``#``, ``/`` or ``:`` of an IRI; other ids stay whole."""
     if "://" not in iri and not iri.startswith("urn:"):
         return iri
-    mark = next(mark for mark in "#/:" if mark in iri.rstrip("#/:"))
-    return iri.rstrip("#/:").rpartition(mark)[2]
+    trimmed = iri.rstrip("#/:") or iri
+    mark = next((mark for mark in "#/:" if mark in trimmed), "#")
+    return trimmed.rpartition(mark)[2] or iri

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from functools import cached_property
 from hashlib import blake2b
@@ -45,6 +45,9 @@ from allrounder.runs import write_json
 
 FORMAT = 1
 """Version of the folder's layout."""
+
+BLOCK = 1 << 12
+"""Facts that are written out at a time."""
 
 EARLIEST, LATEST = -(1 << 31), (1 << 31) - 1
 """Days that stand for no `valid_from` and no `valid_to`."""
@@ -132,6 +135,11 @@ class Snapshot:
         """Return the number of facts."""
         return len(self._arrays["id"])
 
+    def __iter__(self) -> Iterator[Fact]:
+        """Yield all facts by their subjects, written out a block at a time."""
+        for start in range(0, len(self), BLOCK):
+            yield from self._facts(np.arange(start, min(start + BLOCK, len(self))))
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that it holds; the version is not part of it."""
@@ -201,8 +209,16 @@ class Snapshot:
 
     def types(self) -> Types:
         """Return the types of every entity, and all that these are a kind of."""
-        subjects, objects, is_entity, _ = self.pairs(TYPE)
-        keys = objects * 2 + is_entity
+        return self._leading_up(TYPE)
+
+    def kinds(self) -> Types:
+        """Return what every entity is an instance or a kind of, and all that is above that."""
+        return self._leading_up(TYPE, IS_A)
+
+    def _leading_up(self, *predicates: str) -> Types:
+        pairs = [self.pairs(predicate) for predicate in predicates]
+        subjects = np.concatenate([some.subjects for some in pairs])
+        keys = np.concatenate([some.objects * 2 + some.is_entity for some in pairs])
         above = self._above()
         reached = closure(np.unique(keys).tolist(), above)
         names = self.names()

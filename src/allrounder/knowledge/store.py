@@ -158,6 +158,11 @@ class Store:
         """The version that was made last, active or not."""
         return self._all("SELECT coalesce(max(version), 0) FROM versions")[0][0]
 
+    @property
+    def tip(self) -> int:
+        """The version that the next one is built on."""
+        return self._about("tip")
+
     def versions(self) -> list[Version]:
         """Return all versions, the oldest first."""
         active = self.active
@@ -194,11 +199,27 @@ class Store:
             stage=stage,
         )
 
-    def add(self, facts: Iterable[Fact], *, source: str = BY_HAND, stage: bool = False) -> Change:
-        """Let a source say these facts too."""
+    def add(
+        self,
+        facts: Iterable[Fact],
+        *,
+        source: str = BY_HAND,
+        stage: bool = False,
+        instead: bool = False,
+    ) -> Change:
+        """Let a source say these facts too.
+
+        Args:
+            facts: what it says.
+            source: who says so.
+            stage: make the version without letting it answer yet.
+            instead: take back whatever else anyone says with the same subjects and predicates.
+        """
+        facts = list(facts)
         table = _checked(as_table(facts))
+        pairs = {fact[:2] for fact in facts} if instead else set()
         return self._change(
-            lambda version: self._say(version, source, table, only=False),
+            lambda version: self._add(version, source, table, pairs),
             note=f"add to {source}",
             stage=stage,
         )
@@ -256,6 +277,10 @@ class Store:
         """Return what a version holds, by default the active one, once for each source."""
         return [_fact(row) for row in self._rows(version, subject)]
 
+    def knows(self, subject: str) -> bool:
+        """Return whether anything is said of an entity in the version that the next builds on."""
+        return bool(self._rows(self.tip, subject))
+
     def table(self, version: int | None = None) -> pa.Table:
         """Return what a version holds as columns (`facts.SCHEMA`), and the `id` of each fact."""
         return _columns(self._rows(version, None))
@@ -306,7 +331,7 @@ class Store:
     def _change(self, act: Callable[[int], Change], *, note: str, stage: bool) -> Change:
         """Make the next version on the tip, in one transaction; none where nothing changed."""
         with spoken(self.path), transaction(self._link):
-            version, tip = self.newest + 1, self._about("tip")
+            version, tip = self.newest + 1, self.tip
             if tip != version - 1:
                 self._restore(tip, version)
             change = act(version)
@@ -346,13 +371,31 @@ class Store:
         num_new, num_changed = int(new.sum()), int(changed.sum())
         return Change(version, num_new - num_changed, len(gone), num_changed, len(ids) - num_new)
 
-    def _unsay(self, version: int, wanted: Mapping[str, str]) -> Change:
+    def _add(
+        self, version: int, source: str, table: pa.Table, replaced: Iterable[tuple[str, str]]
+    ) -> Change:
+        """Let a source say what is in the table, in place of all else on the replaced pairs."""
+        kept = {(id, source) for id in identities(table).tolist()}
+        gone = 0
+        for subject, predicate in replaced:
+            rows = set(self._saying({"subject": subject, "predicate": predicate})) - kept
+            gone += len(rows)
+            for fact, other in rows:
+                self._end(version, other, [fact])
+        change = self._say(version, source, table, only=False)
+        return change._replace(retracted=change.retracted + gone)
+
+    def _saying(self, wanted: Mapping[str, str]) -> list[tuple[int, str]]:
+        """Return the facts that are stated now with such words, and who states them."""
         where = " AND ".join(f"{name} = :{name}" for name in wanted)
-        rows = self._all(
+        return self._all(
             "SELECT s.fact, s.source FROM facts f JOIN said s ON s.fact = f.id "
             f"WHERE s.until IS NULL AND {where}",
             wanted,
         )
+
+    def _unsay(self, version: int, wanted: Mapping[str, str]) -> Change:
+        rows = self._saying(wanted)
         if not rows:
             shown = ", ".join(f"{name} {value!r}" for name, value in wanted.items())
             raise DataError(f"{self.path} holds no fact with {shown}. Nothing was changed.")

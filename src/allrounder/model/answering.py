@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders.modules import Features
+from allrounder.knowledge import MentionFacts
 from allrounder.model.frozen import by_length
 from allrounder.model.gallery import Gallery
 from allrounder.model.knowing import Knowing
-from allrounder.model.mentioned import MentionFacts
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
 from allrounder.model.ruled import decided, grouped, reworded

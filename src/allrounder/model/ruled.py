@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from allrounder.knowledge import MentionFacts, known_words
 from allrounder.model.knowing import Knowing
-from allrounder.model.mentioned import MentionFacts
 from allrounder.model.network import Model
 from allrounder.model.prepared import Prepared
 from allrounder.model.scored import Scored
@@ -45,7 +45,7 @@ def decoder_of(
     if not len(today):
         return None
     facts = MentionFacts(knowing.base) if knowing else None
-    terms = Terms.of(tasks, fields, predicates=facts.predicates if facts else ())
+    terms = Terms.of(tasks, fields, **known_words(facts))
     decoder = Decoder(today, terms, facts)
     refuse_contradiction(today, terms)
     return decoder

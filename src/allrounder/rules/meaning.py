@@ -20,6 +20,7 @@ from allrounder.rules.syntax import (
     Implies,
     Leaf,
     Matches,
+    Mentions,
     Not,
     Of,
     Or,
@@ -34,11 +35,19 @@ COMPARES: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
+KINDS = ("type", "is_a")
+"""Predicates that lead from an entity up to its types."""
+
+
 class Facts(Protocol):
     """A knowledge base, as rules ask it."""
 
     def holds(self, subject: str, predicate: str, object: str) -> bool:
         """Return whether a fact is known between what two stretches of text mention."""
+        ...
+
+    def mentions(self, text: str, type: str) -> bool:
+        """Return whether a text mentions something of a type, or of what is a kind of it."""
         ...
 
 
@@ -52,6 +61,17 @@ class ListedFacts:
         """Return whether the triple is listed."""
         asked = subject.casefold(), predicate, object.casefold()
         return any((s.casefold(), p, o.casefold()) == asked for s, p, o in self.triples)
+
+    def mentions(self, text: str, type: str) -> bool:
+        """Return whether a subject stands in the text that the triples lead up to the type."""
+        found: set[str] = set()
+        waiting = [type]
+        while waiting:
+            above = waiting.pop().casefold()
+            below = {s for s, p, o in self.triples if p in KINDS and o.casefold() == above}
+            waiting += below - found
+            found |= below
+        return has_phrase(text, found)
 
 
 @dataclass(frozen=True)
@@ -100,6 +120,8 @@ class Meaning:
             return value if isinstance(value, bool) else has_phrase(value, [leaf.value])
         if isinstance(leaf, Matches):
             return self.patterns[leaf.pattern, leaf.flags].search(value) is not None
+        if isinstance(leaf, Mentions):
+            return self.facts.mentions(value, leaf.type)
         if isinstance(leaf, HasListed):
             return self.lexicons[leaf.lexicon].is_in(value)
         if isinstance(leaf, Count):

@@ -7,6 +7,7 @@ one    = "not" one | "(" rule ")" | how-many "of" "{" rule {"," rule} "}"
        | "count" "(" kind ")" sign number
        | name sign label | name ["not"] "in" "{" labels "}" | name "has" label
        | name "has" "lexicon" name | name "matches" /pattern/
+       | name ["not"] "mentions" type
        | name ":" labels "under" label
 """
 
@@ -31,6 +32,7 @@ from allrounder.rules.syntax import (
     Implies,
     Kind,
     Matches,
+    Mentions,
     Not,
     Of,
     Or,
@@ -316,17 +318,23 @@ class _Parser:
             return Has(name, self.label(), at=at)
         if self.skip("matches"):
             return self.matches(name, at)
-        if self.sees("in") or (self.sees("not") and self.sees("in", ahead=1)):
+        if self.sees("in", "mentions", ahead=self.sees("not")):
             negated = self.skip("not")
-            self.need("in")
-            tree = Among(name, self.labels(), at=at)
+            tree = self.among(name, at) if self.skip("in") else self.mentions(name, at)
             return Not(tree) if negated else tree
         if self.skip(":"):
             return self.under(name, at)
         if self.next.kind == "sign" and self.next.text in SIGNS:
             return Compare(name, self.sign(), self.label("a label or a number"), at=at)
-        what = f"`=`, `!=`, `<`, `>`, `in`, `has` or `matches` after `{name}`"
+        what = f"`=`, `!=`, `<`, `>`, `in`, `has`, `matches` or `mentions` after `{name}`"
         self.refuse(self.next.at, what, self.next)
+
+    def among(self, name: str, at: int) -> Expression:
+        return Among(name, self.labels(), at=at)
+
+    def mentions(self, name: str, at: int) -> Expression:
+        self.need("mentions")
+        return Mentions(name, self.label("a type of the knowledge base"), at=at)
 
     def matches(self, name: str, at: int) -> Expression:
         token = self.take()

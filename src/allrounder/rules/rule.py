@@ -25,14 +25,15 @@ class Case:
     Args:
         given: values by input field, answers by task; spans as `{text, label}`.
         holds: whether the rule holds then.
-        facts: triples (subject, predicate, object) that are true meanwhile.
+        facts: triples (subject, predicate, object) that are all that is known meanwhile; by default
+            what the knowledge base of the project knows.
     """
 
     __pydantic_config__ = CLOSED
 
     given: dict[str, Any]
     holds: bool
-    facts: list[tuple[str, str, str]] = field(default_factory=list)
+    facts: list[tuple[str, str, str]] | None = None
 
 
 @dataclass(kw_only=True)

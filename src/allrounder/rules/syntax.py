@@ -87,6 +87,18 @@ class HasListed(Leaf):
 
 
 @dataclass(frozen=True)
+class Mentions(Leaf):
+    """`text mentions drug`: something of this type, or of what is a kind of it."""
+
+    name: str
+    type: str
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} mentions {quoted(self.type)}"
+
+
+@dataclass(frozen=True)
 class Matches(Leaf):
     """`text matches /refund(ed)?/i`."""
 

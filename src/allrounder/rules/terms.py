@@ -18,6 +18,7 @@ from allrounder.rules.syntax import (
     Kind,
     Leaf,
     Matches,
+    Mentions,
     leaves,
 )
 from allrounder.rules.texts import compiled
@@ -54,11 +55,13 @@ class Terms:
         fields: for each field of the inputs, whether it is `text`, a `number` or a `file`.
         predicates: those of the knowledge base; None where nobody knows them, empty where there is
             no knowledge base.
+        types: what its entities are instances or kinds of, in the same way.
     """
 
     tasks: Mapping[str, Spoken]
     fields: Mapping[str, str] = field(default_factory=dict)
     predicates: Collection[str] | None = ()
+    types: Collection[str] | None = ()
 
     @classmethod
     def of(cls, tasks: Mapping[str, Any], fields: Mapping[str, Any], **known: Any) -> Self:
@@ -67,7 +70,7 @@ class Terms:
         Args:
             tasks: the tasks, each with what it `speaks` and, once they are known, its `labels`.
             fields: the fields of the inputs, each with the Arrow `type` of its values.
-            known: the `predicates` of the knowledge base.
+            known: the `predicates` and `types` of the knowledge base.
         """
         spoken = {
             name: Spoken(task.speaks, tuple(labels) if (labels := _labels(task)) else None)
@@ -193,6 +196,7 @@ class _Check:
             Has: self.has,
             HasListed: self.has_listed,
             Matches: self.matches,
+            Mentions: self.mentions,
         }
         checks[type(self.leaf)]()
 
@@ -273,6 +277,22 @@ class _Check:
         where = f"{self.rule.title}, column {self.leaf.at}"
         compiled(self.leaf.pattern, self.leaf.flags, where=where)
 
+    def mentions(self) -> None:
+        self.text("mentions")
+        self.known(self.leaf.type, self.terms.types, "type", "mentions", self.leaf.at)
+
+    def known(
+        self, word: str, known: Collection[str] | None, what: str, sign: str, at: int
+    ) -> None:
+        """Refuse a word that the knowledge base does not have."""
+        if known is not None and not known:
+            base = "a knowledge base" if what == "predicate" else f"a knowledge base with {what}s"
+            self.refuse(f"{base} for `{sign}`", "none",
+                        " Name one: knowledge.facts in the project file.", at)  # fmt: skip
+        if known is not None and word not in known:
+            hint = f"{did_you_mean(word, known)} {what.title()}s: {listed(known)}."
+            self.refuse(f"a {what}", repr(word), hint, at)
+
     def kind(self, kind: Kind) -> None:
         spans = {n: task for n, task in self.terms.tasks.items() if task.speaks == "spans"}
         if kind.task != "span" and kind.task not in spans:
@@ -297,10 +317,4 @@ class _Check:
             self.refuse("spans of one task after `exists`", listed(sorted(tasks)),
                         " Write `exists … and exists …`.")  # fmt: skip
         for fact in self.leaf.facts:
-            known = self.terms.predicates
-            if known is not None and not known:
-                self.refuse("a knowledge base for `kb`", "none",
-                            " Name one: knowledge.facts in the project file.", fact.at)  # fmt: skip
-            if known is not None and fact.predicate not in known:
-                hint = f"{did_you_mean(fact.predicate, known)} Predicates: {listed(known)}."
-                self.refuse("a predicate", repr(fact.predicate), hint, fact.at)
+            self.known(fact.predicate, self.terms.predicates, "predicate", "kb", fact.at)

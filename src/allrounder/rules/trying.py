@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from allrounder.errors import ProjectError, did_you_mean, listed
-from allrounder.rules.meaning import ListedFacts, Meaning, World
+from allrounder.rules.meaning import Facts, ListedFacts, Meaning, World
 from allrounder.rules.rule import Case, Rule, Rules
 from allrounder.rules.terms import Terms
 
@@ -60,22 +60,29 @@ def _verb(holds: bool | None) -> str:
     ]
 
 
-def tried(rules: Rules, terms: Terms) -> Trials:
+def tried(rules: Rules, terms: Terms, facts: Facts | None = None) -> Trials:
     """Try every rule on its own cases.
+
+    Args:
+        rules: the rules.
+        terms: the words of the project.
+        facts: what is known where a case does not say; by default nothing.
 
     Raises:
         ProjectError: a rule or a case names what is not there.
     """
     terms.check(rules)
     trials = [
-        _trial(rules, terms, rule, number, case)
+        _trial(rules, terms, facts, rule, number, case)
         for rule in rules.rules
         for number, case in enumerate(rule.tests, 1)
     ]
     return Trials(trials=trials, untested=[rule.id for rule in rules.rules if not rule.tests])
 
 
-def _trial(rules: Rules, terms: Terms, rule: Rule, number: int, case: Case) -> Trial:
+def _trial(
+    rules: Rules, terms: Terms, facts: Facts | None, rule: Rule, number: int, case: Case
+) -> Trial:
     known = [*terms.tasks, *terms.fields]
     for name in case.given:
         if name not in known:
@@ -83,7 +90,8 @@ def _trial(rules: Rules, terms: Terms, rule: Rule, number: int, case: Case) -> T
                 f"{rule.title}, test {number}: {name!r} is neither a task nor an input."
                 f"{did_you_mean(name, known)} Known: {listed(known)}."
             )
-    meaning = Meaning(rules, terms, ListedFacts(case.facts))
+    told = facts if case.facts is None else ListedFacts(case.facts)
+    meaning = Meaning(rules, terms, told)
     try:
         answers = {n: _answer(terms, n, v) for n, v in case.given.items() if n in terms.tasks}
         inputs = {n: _input(terms, n, v) for n, v in case.given.items() if n in terms.fields}

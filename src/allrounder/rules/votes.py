@@ -13,7 +13,7 @@ import numpy as np
 
 from allrounder.errors import ProjectError
 from allrounder.rules.experts import fit
-from allrounder.rules.meaning import Meaning, World
+from allrounder.rules.meaning import Facts, Meaning, World
 from allrounder.rules.rule import Rule, Rules
 from allrounder.rules.syntax import (
     And,
@@ -196,20 +196,27 @@ class Votes:
     speaks: np.ndarray
 
     @classmethod
-    def of(cls, rules: Rules, terms: Terms, columns: Mapping[str, Sequence[Any]]) -> "Votes":
+    def of(
+        cls,
+        rules: Rules,
+        terms: Terms,
+        columns: Mapping[str, Sequence[Any]],
+        facts: Facts | None = None,
+    ) -> "Votes":
         """Let rules vote on records.
 
         Args:
             rules: the rules; those that cannot vote are passed over.
             terms: the words of the project, labels known.
             columns: by field that rules read, its value in every record; None where missing.
+            facts: what texts that mention something are held against.
 
         Raises:
             ProjectError: no rule can vote.
         """
         found = voters(rules, terms)
         refuse_silence(found, rules)
-        meaning = Meaning(rules, terms)
+        meaning = Meaning(rules, terms, facts)
         said = [_said(terms, meaning, one.condition, columns) for one in found]
         tasks = {one.task: terms.tasks[one.task] for one in found}
         return cls(found, tasks, np.array(said, np.int8))

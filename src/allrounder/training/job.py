@@ -13,6 +13,7 @@ from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
 from allrounder.injection import Injection, Voting
+from allrounder.knowledge import MentionFacts, known_words
 from allrounder.model import Knowing, Model, Prepared, decoder_of, store_frozen
 from allrounder.records import SPLITS, Field, Records
 from allrounder.rules import Decoder, Rules, Terms
@@ -113,9 +114,10 @@ class Job:
         if self.rules is None or self.voting is None:
             return None
         free = {name: task for name, task in tasks.items() if name not in self.freeze}
-        predicates = None if self.knowing else ()
-        terms = Terms.of(tasks, self._fields, predicates=predicates)
-        return Voted.of(self.rules.today(), terms, self.records, self.voting, list(free))
+        facts = MentionFacts(self.knowing.base) if self.knowing else None
+        terms = Terms.of(tasks, self._fields, **known_words(facts))
+        rules = self.rules.today()
+        return Voted.of(rules, terms, self.records, self.voting, list(free), facts)
 
     def _acquainted(self, knowing: Knowing, rows: np.ndarray) -> Knowing:
         """Return what the model knows, each injection with what training texts tell it."""

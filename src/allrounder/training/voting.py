@@ -12,7 +12,7 @@ from allrounder.injection import Voting
 from allrounder.model import Prepared
 from allrounder.model.prepared import Guessed
 from allrounder.records import Records
-from allrounder.rules import Rules, Terms
+from allrounder.rules import Facts, Rules, Terms
 from allrounder.rules.votes import Reliability, SoftLabels, Votes
 
 SURE = 1e-6
@@ -39,7 +39,13 @@ class Voted:
 
     @classmethod
     def of(
-        cls, rules: Rules, terms: Terms, records: Records, voting: Voting, tasks: Collection[str]
+        cls,
+        rules: Rules,
+        terms: Terms,
+        records: Records,
+        voting: Voting,
+        tasks: Collection[str],
+        facts: Facts | None = None,
     ) -> "Voted":
         """Let rules vote on the training records; labels of these say how far they are believed.
 
@@ -49,6 +55,7 @@ class Voted:
             records: the records.
             voting: how votes are learned from.
             tasks: those that learn.
+            facts: what is known of what texts mention.
 
         Raises:
             ProjectError: a rule names what is not there, or none can vote.
@@ -57,7 +64,7 @@ class Voted:
         rows = records.indices("train")
         fields = {name for name in terms.fields if name in records.fields}
         columns = {name: records.values(name).take(rows).to_pylist() for name in sorted(fields)}
-        votes = Votes.of(rules, terms, columns)
+        votes = Votes.of(rules, terms, columns, facts)
         soft, taught, counts = {}, {}, {}
         for name in (name for name in votes.tasks if name in tasks):
             known = records.labels(name).take(rows).to_pylist()

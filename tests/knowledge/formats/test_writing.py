@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from allrounder.errors import DataError
 from allrounder.knowledge import Fact
-from allrounder.knowledge.formats import read, write
+from allrounder.knowledge.formats import FORMATS, WRITTEN, read, write
 
 WORDS = st.sampled_from(["a", "b", "x y", 'say "no"', "维生素", "l1\nl2", "0.5"])
 FACTS = st.lists(
@@ -47,6 +47,13 @@ def test_tsv_has_no_room_for_line_ends(tmp_path):
         write([Fact("a", "p", "x\ny")], tmp_path / "a.tsv")
 
 
-def test_other_formats_are_not_written(tmp_path):
-    with pytest.raises(DataError, match="facts are written as csv, tsv, jsonl, not as turtle"):
-        write([], tmp_path / "a.ttl")
+def test_every_format_that_is_read_is_written():
+    assert WRITTEN.keys() == FORMATS.keys()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_a_name_that_ends_in_gz_is_compressed(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}.gz"
+    write([Fact("a", "p", "b")], path)
+    assert path.read_bytes()[:2] == b"\x1f\x8b"
+    assert read(path, source="") == [Fact("a", "p", "b")]

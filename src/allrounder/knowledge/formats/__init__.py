@@ -1,6 +1,7 @@
 """Files of facts, one module per format."""
 
-from collections.abc import Iterable, Mapping
+import gzip
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pyarrow as pa
 from allrounder.errors import DataError, did_you_mean, listed
 from allrounder.knowledge.facts import Fact, as_table
 from allrounder.knowledge.formats.entities import Entities
+from allrounder.knowledge.formats.graphs import Graph
 from allrounder.knowledge.formats.rdf import Rdf
 from allrounder.knowledge.formats.reading import Reading
 from allrounder.knowledge.formats.triples import Triples
 from allrounder.knowledge.formats.writing import as_entities, as_triples
 from allrounder.records.sources.file import File
-from allrounder.runs import write_text
+from allrounder.runs import written_whole
 
 FORMATS = {
     "csv": Triples(",", quoted=True),
@@ -30,7 +32,14 @@ WRITTEN = {
     "csv": partial(as_triples, delimiter=",", quoted=True),
     "tsv": partial(as_triples, delimiter="\t", quoted=False),
     "jsonl": as_entities,
+    "turtle": Graph("TURTLE"),
+    "ntriples": Graph("N_TRIPLES"),
+    "rdfxml": Graph("RDF_XML"),
+    "jsonld": Graph("JSON_LD"),
 }
+
+UNDATED = ("turtle", "ntriples", "rdfxml", "jsonld")
+"""Formats without room for the days on which a fact holds."""
 
 SUFFIXES = {
     ".csv": "csv",
@@ -105,21 +114,27 @@ def _opened(
     return FORMATS[format_of(path, format)], reading
 
 
-def write(facts: Iterable[Fact], path: str | Path, *, format: str | None = None) -> None:
+def write(facts: Collection[Fact], path: str | Path, *, format: str | None = None) -> None:
     """Write facts into a file, whole or not at all.
 
     Args:
-        facts: what to write.
-        path: the file.
-        format: csv, tsv or jsonl; by default the suffix tells.
+        facts: what to write; RDF goes over them twice, one by one.
+        path: the file, compressed where its name ends in .gz.
+        format: a name from `WRITTEN`; by default the suffix tells.
 
     Raises:
         DataError: where the format is none of these, or has no room for a fact.
+        MissingExtra: where RDF is to be written without pyoxigraph.
+        RunError: where the file cannot be written.
     """
-    kind = format_of(Path(path), format)
-    if kind not in WRITTEN:
-        raise DataError(f"{path}: facts are written as {listed(WRITTEN)}, not as {kind}.")
-    write_text(Path(path), WRITTEN[kind](facts))
+    path = Path(path)
+    kind = format_of(path, format)
+    with written_whole(path) as file:
+        if path.suffix.lower() != ".gz":
+            WRITTEN[kind](facts, file)
+            return
+        with gzip.GzipFile(path.stem, "wb", fileobj=file, mtime=0) as packed:
+            WRITTEN[kind](facts, packed)
 
 
 def format_of(path: Path, named: str | None = None) -> str:

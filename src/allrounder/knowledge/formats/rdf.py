@@ -1,19 +1,18 @@
 """Turtle, N-Triples, RDF/XML and JSON-LD, read by pyoxigraph.
 
-Entities keep their whole IRI. A predicate is called what `facts.MEANINGS` says, else by the end of
-its IRI; where two predicates of a file end alike, both keep the whole. Blank nodes are numbered in
-the order in which they appear, so that reading a file again gives the same facts.
+Entities keep their whole IRI, and predicates are called what `iris.called` says. Blank nodes are
+numbered in the order in which they appear, so that reading a file again gives the same facts.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from allrounder.errors import DataError, MissingExtra
-from allrounder.knowledge.facts import ALIAS, LITERAL, MEANINGS, NAME, Fact, local_name
+from allrounder.knowledge.facts import ALIAS, LITERAL, NAME, Fact
+from allrounder.knowledge.formats.iris import called, named
 from allrounder.knowledge.formats.reading import Reading
 from allrounder.lazy import lazy
 
@@ -42,9 +41,9 @@ class Rdf:
             (blank(quad.subject), quad.predicate.value, quad.object)
             for quad in self._quads(reading)
         ]
-        called = _called({predicate for _, predicate, _ in triples}, reading)
+        names = _called({predicate for _, predicate, _ in triples}, reading)
         for subject, predicate, object in triples:
-            yield _fact(subject, called[predicate], object, blank, reading)
+            yield _fact(subject, names[predicate], object, blank, reading)
 
     def _quads(self, reading: Reading) -> Iterator[Any]:
         try:
@@ -83,7 +82,7 @@ class _Blanks:
 
     def __call__(self, node: Any) -> str:
         if not isinstance(node, pyoxigraph.BlankNode):
-            return node.value if isinstance(node, pyoxigraph.NamedNode) else str(node)
+            return named(node.value) if isinstance(node, pyoxigraph.NamedNode) else str(node)
         number = self.numbers.setdefault(node.value, len(self.numbers) + 1)
         return f"_:{self.source}#{number}"
 
@@ -101,17 +100,10 @@ def _fact(
 
 
 def _called(iris: Iterable[str], reading: Reading) -> dict[str, str]:
-    """Return what each predicate is called here."""
-    alike = defaultdict(list)
-    for iri in iris:
-        alike[local_name(iri)].append(iri)
-    called = {
-        iri: MEANINGS.get(iri) or (short if len(same) == 1 and short not in LITERAL else iri)
-        for short, same in alike.items()
-        for iri in same
-    }
+    """Return what each predicate is called here, renamed by its IRI or by its name."""
     return {
-        iri: reading.predicates.get(iri, reading.predicate(name)) for iri, name in called.items()
+        iri: reading.predicates.get(iri, reading.predicate(name))
+        for iri, name in called(iris).items()
     }
 
 

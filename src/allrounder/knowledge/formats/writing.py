@@ -5,19 +5,19 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, BinaryIO
 
 from allrounder.errors import DataError
 from allrounder.knowledge.facts import ALIAS, DESCRIPTION, LITERAL, NAME, TYPE, Fact
 from allrounder.knowledge.formats.triples import COLUMNS
 
 
-def as_triples(facts: Iterable[Fact], *, delimiter: str, quoted: bool) -> str:
-    """Return facts as cells under a header.
+def as_triples(facts: Iterable[Fact], stream: BinaryIO, *, delimiter: str, quoted: bool) -> None:
+    """Write facts as cells under a header.
 
     Whether an object is an entity is not written: on reading, those are that are subjects too.
     """
-    text = io.StringIO()
+    text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
     quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     rows = csv.writer(
         text, delimiter=delimiter, quoting=quoting, quotechar='"' if quoted else None,
@@ -31,7 +31,7 @@ def as_triples(facts: Iterable[Fact], *, delimiter: str, quoted: bool) -> str:
             raise DataError(
                 f"TSV cannot hold tabs and line ends, found in: {fact}. Write CSV or JSON lines."
             ) from None
-    return text.getvalue()
+    text.detach()
 
 
 def _cells(fact: Fact) -> list[str]:
@@ -39,15 +39,13 @@ def _cells(fact: Fact) -> list[str]:
     return [*fact[:3], str(fact.valid_from or ""), str(fact.valid_to or ""), sure]
 
 
-def as_entities(facts: Iterable[Fact]) -> str:
-    """Return facts as one entity a line; reading them gives the same facts."""
+def as_entities(facts: Iterable[Fact], stream: BinaryIO) -> None:
+    """Write facts as one entity a line; reading them gives the same facts."""
     facts = sorted(facts, key=lambda fact: fact.subject)
     subjects = {fact.subject for fact in facts}
-    lines = [
-        json.dumps(_entity(id, list(group), subjects), ensure_ascii=False)
-        for id, group in groupby(facts, key=lambda fact: fact.subject)
-    ]
-    return "".join(line + "\n" for line in lines)
+    for id, group in groupby(facts, key=lambda fact: fact.subject):
+        line = json.dumps(_entity(id, list(group), subjects), ensure_ascii=False)
+        stream.write(f"{line}\n".encode())
 
 
 def _entity(id: str, facts: Sequence[Fact], subjects: set[str]) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""What the verbs share: options that several take, and how their answers are printed."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import allrounder
+from allrounder.errors import ProjectError
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_STOPPED = 0, 2, 130
+
+
+def add_verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    """Add a verb that does `run`; the first sentence of `text` stands in the list of verbs."""
+    verb = verbs.add_parser(name, help=text.split(".")[0].lower(), description=text)
+    verb.set_defaults(verb=run)
+    verb.add_argument("--json", action="store_true", help="print JSON for machines")
+    return verb
+
+
+def add_project(verb: argparse.ArgumentParser, *, text: str) -> None:
+    """Let a verb take a project file or a run."""
+    verb.add_argument("project", help=text)
+    verb.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def add_sets(verb: argparse.ArgumentParser) -> None:
+    """Let a verb change keys of the project file."""
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes",
+        help="change one key of the project file, as in training.lr=1e-4",
+    )  # fmt: skip
+
+
+def add_reading(verb: argparse.ArgumentParser) -> None:
+    """Let a verb say how its data is read."""
+    verb.add_argument("--format", help="format of the data, where its suffix does not tell")
+    verb.add_argument(
+        "--map", action="append", default=[], metavar="COLUMN=NAME",
+        help="read a field or a task from a column of another name",
+    )  # fmt: skip
+
+
+def load(arguments: argparse.Namespace, tell: Any) -> "allrounder.Project":
+    """Return the project that is named, changed by `--set`."""
+    changes = getattr(arguments, "changes", [])
+    return allrounder.Project.load(arguments.project, changes=changes, tell=tell)
+
+
+def show(thing: Any, arguments: argparse.Namespace) -> None:
+    """Print what a verb came to, with `--json` as JSON."""
+    text = json.dumps(thing.to_dict(), ensure_ascii=False) if arguments.json else str(thing)
+    sys.stdout.write(text + "\n")
+
+
+def renamed(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what `--map` says; a pair without `=` is refused."""
+    return dict(_pair(pair) for pair in arguments.map)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, field = text.partition("=")
+    if not equals:
+        raise ProjectError(f"--map {text!r}: expected COLUMN=NAME.")
+    return column, field
+
+
+def short(path: Path) -> str:
+    """Return a path as seen from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
