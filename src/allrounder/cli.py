@@ -153,7 +153,7 @@ def _predict(verbs: Any) -> None:
         help="records that a match task chooses from; default: those of the run",
     )  # fmt: skip
     verb.add_argument(
-        "--as-of", metavar="DAY", help="with the facts that hold on this day; default: today"
+        "--as-of", metavar="DAY", help="with the facts and rules of this day; default: today"
     )
     verb.add_argument(
         "--explain", action="store_true",

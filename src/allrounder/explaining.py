@@ -55,7 +55,7 @@ def explained(
     Args:
         predictor: the run.
         record: `{field: value}`.
-        as_of: explain the answer with the facts that hold on this day.
+        as_of: explain the answer with the facts and the rules that hold on this day.
 
     Returns:
         `answers`; `mentions` with their candidates; `reasons`, one for every fact that was told
@@ -123,7 +123,7 @@ def _explained(
     values = predictor.handed([record])
     named = _named(predictor, values, knowing)
     pieces = list(_pieces(named, knowing)) if knowing else []
-    answers = _without(predictor, values, knowing, named, pieces[:MOST])
+    answers = _without(predictor, values, knowing, named, pieces[:MOST], day)
     usual, *others = answers
     return {
         "record": {name: value for name, value in record.items() if name in predictor.plan.fields},
@@ -178,6 +178,7 @@ def _without(
     knowing: Knowing | None,
     named: Sequence[Named],
     pieces: Sequence[Piece],
+    day: date,
 ) -> list[dict[str, Any]]:
     """Return the answers as they are, and then those without each piece, in one pass."""
     columns = {
@@ -186,7 +187,8 @@ def _without(
     prepared = Prepared.of(predictor.model, columns, knowing=knowing)
     hidden = {row: {_lent(piece, named)} for row, piece in enumerate(pieces, start=1)}
     prepared = replace(prepared, hidden=hidden)
-    return predictor.answerer.answers(prepared, np.arange(1 + len(pieces)))
+    rows, decoder = np.arange(1 + len(pieces)), predictor.decoder(day)
+    return predictor.answerer.answers(prepared, rows, decoder=decoder)
 
 
 def _lent(piece: Piece, named: Sequence[Named]) -> Lent:

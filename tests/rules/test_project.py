@@ -124,6 +124,34 @@ def test_rules_that_contradict_one_another_neither_train_nor_pass_the_check(proj
     assert not list((project_file.parent / "runs").glob("*/run.json"))
 
 
+def test_an_answer_as_of_a_day_follows_the_rules_of_that_day(project, capsys, tmp_path):
+    records = [{"text": text} for text in TEXTS]
+    then = project.predict(records, as_of="2020-12-31")
+    now = project.predict(records)
+    assert {one["topic"]["label"] for one in then} == {"politics"}
+    assert {one["topic"]["label"] for one in now} != {"politics"}
+    place = next(at for at, one in enumerate(now) if one["topic"]["label"] != "politics")
+    assert "rule_5" in then[place]["rules"]["violated"]
+    words = ["predict", str(project.run.path), TEXTS[place], "--quiet"]
+    code, said = told(capsys, *words, "--as-of", "2020-12-31")
+    assert (code, json.loads(said.out)["topic"]["label"]) == (0, "politics")
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("text\n" + TEXTS[place] + "\n", encoding="utf-8")
+    project.predict_file(source, target, as_of="2020-12-31")
+    (row,) = csv.DictReader(target.read_text(encoding="utf-8").splitlines())
+    assert (row["topic"], "rule_5" in row["rules"]) == ("politics", True)
+
+
+def test_check_tells_of_conflicts_that_begin_on_a_day_to_come(project_file, capsys):
+    rules = "- topic = sport\n- {says: topic = politics, valid_from: 9000-01-01}\n"
+    (project_file.parent / "rules.yaml").write_text(rules)
+    code, said = told(capsys, "rules", "check", str(project_file), "--quiet")
+    assert code == 2
+    assert said.out.startswith("conflict: no answer follows rule_1 and rule_2 from 9000-01-01 on.")
+    with pytest.raises(ProjectError, match="The rules of 9000-01-01 contradict one another"):
+        Project.load(project_file).train()
+
+
 @pytest.mark.parametrize(
     ("says", "sentence"),
     [

@@ -15,6 +15,7 @@ from allrounder.model.linker import Labeled, Linker, Resolved
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
 from allrounder.model.reader import Reader
+from allrounder.model.rulebook import Rulebook
 from allrounder.model.ruled import (
     Decided,
     columns_of,
@@ -42,6 +43,7 @@ __all__ = [
     "Prepared",
     "Reader",
     "Resolved",
+    "Rulebook",
     "Scored",
     "Targets",
     "add_own",

@@ -150,7 +150,7 @@ class Answerer:
             task keeps a snapshot of its own.
         calibration: by task, what `Task.calibrate` found, and `without` some inputs.
         galleries: by match task, what it searches.
-        decoder: the rules that answers have to follow.
+        decoder: the rules that answers have to follow; None where there are none at any time.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Answerer:
         decoder: Decoder | None = None,
     ) -> None:
         self.decoder = decoder
-        self._informed: tuple[Knowing, Decoder] | None = None
+        self._informed: tuple[Knowing, Decoder, Decoder] | None = None
         self.passes = passes
         self.calibration = calibration
         self.galleries = galleries or {}
@@ -172,6 +172,7 @@ class Answerer:
         rows: np.ndarray,
         *,
         among: Mapping[str, Gallery] | None = None,
+        decoder: Decoder | None = None,
     ) -> list[dict[str, Any]]:
         """Return, for each of `rows` in order, the answer of every task that can be asked.
 
@@ -182,7 +183,9 @@ class Answerer:
             prepared: the records.
             rows: which of them.
             among: what match tasks search instead of their galleries.
+            decoder: the rules to follow, such as those of another day, instead of its own.
         """
+        decoder = decoder or self.decoder
         galleries = self.galleries if among is None else among
         found: dict[int, dict[str, Any]] = {int(row): {} for row in rows}
         parts: list[tuple[Model, Scored]] = []
@@ -190,15 +193,15 @@ class Answerer:
             for part in scored(model, prepared, rows, tasks=tasks):
                 known = self.calibration.get(part.task, {})
                 answers = answers_of(model, prepared, part, known)
-                if self.decoder and part.task in self.decoder.tasks:
+                if decoder and part.task in decoder.tasks:
                     parts.append((model, part))
                 if part.task in galleries:
                     near = galleries[part.task].matches(_by_input(model, part))
                     answers = [{**a, "matches": m} for a, m in zip(answers, near, strict=True)]
                 for row, answer in zip(part.rows, answers, strict=True):
                     found[int(row)][part.task] = answer
-        if self.decoder:
-            self._rule(self._asking(self.decoder, prepared.knowing), parts, prepared, found)
+        if decoder:
+            self._rule(self._asking(decoder, prepared.knowing), parts, prepared, found)
         order = [*self.passes[0][0].tasks, "rules"]
         return [{n: answers[n] for n in order if n in answers} for answers in found.values()]
 
@@ -206,9 +209,10 @@ class Answerer:
         """Return the decoder that asks what is known of these records."""
         if knowing is None or knowing is self.passes[0][0].knowing:
             return decoder
-        if self._informed is None or self._informed[0] is not knowing:
-            self._informed = knowing, decoder.asking(MentionFacts(knowing.base))
-        return self._informed[1]
+        known = self._informed
+        if known is None or known[0] is not knowing or known[1] is not decoder:
+            self._informed = knowing, decoder, decoder.asking(MentionFacts(knowing.base))
+        return self._informed[2]  # type: ignore[index]
 
     def _rule(
         self,

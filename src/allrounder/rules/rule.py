@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from allrounder.kinds import CLOSED, build, dump
 from allrounder.rules.parser import parse
 from allrounder.rules.syntax import Expression
 
+DAY, LAST = timedelta(days=1), date.max
 SECTIONS = ("version", "lexicons", "rules")
 
 
@@ -153,8 +154,15 @@ class Rules:
         return replace(self, rules=[rule for rule in self.rules if rule.holds_on(day)])
 
     def today(self) -> Self:
-        """Return the rules that are valid today, by the date in UTC."""
-        return self.on(datetime.now(UTC).date())
+        """Return the rules that are valid today."""
+        return self.on(date.today())
+
+    def changes(self, day: date) -> list[date]:
+        """Return the days after `day` on which other rules hold than on the day before, rising."""
+        begun = [rule.valid_from for rule in self.rules if rule.valid_from]
+        last = [rule.valid_to for rule in self.rules if rule.valid_to]
+        over = [one + DAY for one in last if one < LAST]
+        return sorted({other for other in [*begun, *over] if other > day})
 
     def decoding(self) -> Self:
         """Return the rules that answers follow."""
