@@ -157,14 +157,16 @@ def _predict(verbs: Any) -> None:
     )
     verb.add_argument(
         "--explain", action="store_true",
-        help="say what each answer would be without each fact that was told",
+        help="say what each answer would be without each fact and rule",
     )  # fmt: skip
     verb.add_argument(
         "--shadow", type=int, metavar="VERSION",
         help="only the records of --data that this version of the facts would answer otherwise",
     )  # fmt: skip
     verb.add_argument(
-        "--replay", metavar="FILE", help="explain again what such lines say, with the same facts"
+        "--replay",
+        metavar="FILE",
+        help="explain again what such lines say, with the facts and rules of then",
     )
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels or matches")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -99,6 +100,11 @@ class Predictor:
         if self.rulebook is None or self.answerer.decoder is None:
             return None
         return self.rulebook.on(as_of)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells the weights of the run, and their calibration, from any others."""
+        return self.informed.run.fingerprint()
 
     def prepared(self, values: Mapping[str, pa.Array], *, as_of: date | None = None) -> Prepared:
         """Return rows as the model reads them; fields that no column fills are missing."""

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from allrounder.errors import ProjectError
-from allrounder.explaining import effect
 from allrounder.knowledge import Fact, Store
 from allrounder.model import Knowing, Prepared
 from allrounder.prediction import Predictor
+from allrounder.reasons import effect
 from allrounder.records import Part, stream
 
 

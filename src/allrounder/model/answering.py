@@ -1,6 +1,6 @@
 """Scores and answers for many records, in length-grouped batches."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from allrounder.model.knowing import Knowing
 from allrounder.model.mentioned import MentionFacts
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
-from allrounder.model.ruled import decided, grouped, reworded
+from allrounder.model.ruled import Decided, decided, grouped, reworded
 from allrounder.model.scored import Scored
 from allrounder.model.subsets import Subset, subsets
 from allrounder.rules import Decoder
@@ -185,27 +185,66 @@ class Answerer:
             among: what match tasks search instead of their galleries.
             decoder: the rules to follow, such as those of another day, instead of its own.
         """
-        decoder = decoder or self.decoder
+        return self.variants(prepared, rows, [decoder or self.decoder], among=among)[0]
+
+    def variants(
+        self,
+        prepared: Prepared,
+        rows: np.ndarray,
+        decoders: Sequence[Decoder | None],
+        *,
+        among: Mapping[str, Gallery] | None = None,
+    ) -> list[list[dict[str, Any]]]:
+        """Return the answers under each of several sets of rules, from one pass over the records.
+
+        Args:
+            prepared: the records.
+            rows: which of them.
+            decoders: the sets of rules; None stands for no rule.
+            among: what match tasks search instead of their galleries.
+        """
+        named = {task for decoder in decoders if decoder for task in decoder.tasks}
         galleries = self.galleries if among is None else among
+        found, parts = self._said(prepared, rows, galleries, named)
+        order = [*self.passes[0][0].tasks, "rules"]
+        every = []
+        for decoder in decoders:
+            some = {row: dict(answers) for row, answers in found.items()}
+            if decoder:
+                self._rule(self.asking(decoder, prepared.knowing), parts, prepared, some)
+            every.append([{n: one[n] for n in order if n in one} for one in some.values()])
+        return every
+
+    def decided(self, prepared: Prepared, rows: np.ndarray, decoder: Decoder) -> dict[int, Decided]:
+        """Return what rules do to each of some rows that is asked a task which they name."""
+        _, parts = self._said(prepared, rows, {}, set(decoder.tasks))
+        known = self.asking(decoder, prepared.knowing)
+        return decided(known, parts, prepared, self.calibration, reasons=False)
+
+    def _said(
+        self,
+        prepared: Prepared,
+        rows: np.ndarray,
+        galleries: Mapping[str, Gallery],
+        named: Collection[str],
+    ) -> tuple[dict[int, dict[str, Any]], list[tuple[Model, Scored]]]:
+        """Return what tasks answer by themselves, and the scores of those that rules name."""
         found: dict[int, dict[str, Any]] = {int(row): {} for row in rows}
         parts: list[tuple[Model, Scored]] = []
         for model, tasks in self.passes:
             for part in scored(model, prepared, rows, tasks=tasks):
                 known = self.calibration.get(part.task, {})
                 answers = answers_of(model, prepared, part, known)
-                if decoder and part.task in decoder.tasks:
+                if part.task in named:
                     parts.append((model, part))
                 if part.task in galleries:
                     near = galleries[part.task].matches(_by_input(model, part))
                     answers = [{**a, "matches": m} for a, m in zip(answers, near, strict=True)]
                 for row, answer in zip(part.rows, answers, strict=True):
                     found[int(row)][part.task] = answer
-        if decoder:
-            self._rule(self._asking(decoder, prepared.knowing), parts, prepared, found)
-        order = [*self.passes[0][0].tasks, "rules"]
-        return [{n: answers[n] for n in order if n in answers} for answers in found.values()]
+        return found, parts
 
-    def _asking(self, decoder: Decoder, knowing: Knowing | None) -> Decoder:
+    def asking(self, decoder: Decoder, knowing: Knowing | None) -> Decoder:
         """Return the decoder that asks what is known of these records."""
         if knowing is None or knowing is self.passes[0][0].knowing:
             return decoder

@@ -1,5 +1,7 @@
 """Rules as a file holds them: what each says, how much it weighs, since when, and its tests."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,7 @@ import yaml
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.kinds import CLOSED, build, dump
 from allrounder.rules.parser import parse
-from allrounder.rules.syntax import Expression
+from allrounder.rules.syntax import Exists, Expression, swapped
 
 DAY, LAST = timedelta(days=1), date.max
 SECTIONS = ("version", "lexicons", "rules")
@@ -89,6 +91,12 @@ class Rule:
     def tree(self) -> Expression:
         """What the rule says, read."""
         return parse(self.says, rule=self.title)
+
+    def discounting(self, leaf: Exists, texts: tuple[str, ...]) -> Self:
+        """Return the rule as it would be if spans with these texts did not make a leaf hold."""
+        found = replace(self)
+        found.tree = swapped(self.tree, leaf, replace(leaf, but=leaf.but | {texts}))
+        return found
 
     def holds_on(self, day: date) -> bool:
         """Return whether the rule is valid on a day."""
@@ -171,6 +179,16 @@ class Rules:
     def without(self, *ids: str) -> Self:
         """Return the rules but for some."""
         return replace(self, rules=[rule for rule in self.rules if rule.id not in ids])
+
+    def with_rule(self, rule: Rule) -> Self:
+        """Return the rules with another one under the id that it has."""
+        return replace(self, rules=[rule if rule.id == one.id else one for one in self.rules])
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these rules, lexicons included, from any others."""
+        written = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
     def __getitem__(self, id: str) -> Rule:
         return next(rule for rule in self.rules if rule.id == id)
