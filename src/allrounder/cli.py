@@ -164,10 +164,9 @@ def _predict(verbs: Any) -> None:
         help="only the records of --data that this version of the facts would answer otherwise",
     )  # fmt: skip
     verb.add_argument(
-        "--replay",
-        metavar="FILE",
+        "--replay", metavar="FILE",
         help="explain again what such lines say, with the facts and rules of then",
-    )
+    )  # fmt: skip
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels or matches")
     _reading(verb)

@@ -4,6 +4,7 @@ from allrounder.model.answering import (
     Answerer,
     answers_of,
     galleries_of,
+    readable,
     scored,
     scored_by_subset,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "load_galleries",
     "load_passes",
     "load_rules",
+    "readable",
     "reworded",
     "save_model",
     "save_rules",

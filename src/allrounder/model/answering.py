@@ -56,7 +56,7 @@ def scored(
                 found = model(prepared.batch(part, wanted))
             for name, scores in found.items():
                 at = part[wanted[name]]
-                found_part = Scored(name, at, _readable(model, prepared, name, at, scores))
+                found_part = Scored(name, at, readable(model, prepared, name, at, scores))
                 if name in held:
                     held[name].append(found_part)
                 else:
@@ -101,7 +101,7 @@ def scored_by_subset(
                 found = _scores_of(model, features, batch, some)
                 for name, scores in found.items():
                     at = part[wanted[name]]
-                    yield some, Scored(name, at, _readable(model, prepared, name, at, scores))
+                    yield some, Scored(name, at, readable(model, prepared, name, at, scores))
 
 
 def _scores_of(
@@ -125,7 +125,8 @@ def answers_of(
     return [found[place] for place in range(len(part.rows))]
 
 
-def _readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, scores: Any) -> Any:
+def readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, scores: Any) -> Any:
+    """Return the scores of a task for some rows as its `decode` reads them, on the CPU."""
     task = model.tasks[name]
     if task.reads == "record":
         return scores.float().cpu()

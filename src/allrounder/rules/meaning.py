@@ -33,6 +33,10 @@ COMPARES: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
+Truth = bool | None
+"""Whether something holds; None where a record does not tell."""
+
+
 class Facts(Protocol):
     """A knowledge base, as rules ask it."""
 
