@@ -163,7 +163,30 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"fact": "kb.tsv"}},
             "`knowledge.fact` is not a known key. Did you mean 'facts'? Known: facts, injection, "
-            "linking, rules, votes.",
+            "linking, rules, rules_loss, votes.",
+        ),
+        (
+            {"knowledge": {"rules_loss": True}},
+            "`knowledge` has `rules_loss`, but no rules to be pulled towards. Name their file in "
+            "`rules`, or remove `rules_loss`.",
+        ),
+        (
+            {"knowledge": {"rules": "r.yaml", "rules_loss": {"stp": 1}}},
+            "`knowledge.rules_loss.stp` is not a known key. Did you mean 'step'? Known: after, "
+            "most, step, unlabelled, weight.",
+        ),
+        (
+            {"knowledge": {"rules": "r.yaml", "rules_loss": {"step": -1}}},
+            "`knowledge.rules_loss` has `step: -1.0`. Expected 0 or more.",
+        ),
+        (
+            {"knowledge": {"rules": "r.yaml", "rules_loss": {"weight": 2}}},
+            "`knowledge.rules_loss` has `most: 0.3`. Expected a number above 0, and no less than "
+            "`weight`.",
+        ),
+        (
+            {"knowledge": {"rules": "r.yaml", "rules_loss": {"after": 1}}},
+            "`knowledge.rules_loss` has `after: 1.0`. Expected 0 to less than 1.",
         ),
         (
             {"knowledge": {"facts": "kb.tsv", "linking": {"priors": 2}}},

@@ -17,6 +17,7 @@ from allrounder.knowledge.findings import Stats, stats_of
 from allrounder.plan import Plan
 from allrounder.records import SPLITS, DataReport, Records, TextField, inspect, load
 from allrounder.rules import Rules, Terms
+from allrounder.rules.counting import countable
 from allrounder.rules.votes import refuse_silence, voters
 from allrounder.tasks import Task
 from allrounder.tasks.columns import class_names
@@ -136,6 +137,8 @@ def check(plan: Plan, *, tell: Tell | None = None) -> CheckReport:
         terms.check(rules)
         if plan.knowledge and plan.knowledge.votes:
             refuse_silence(voters(rules.today(), terms), rules)
+        if plan.knowledge and plan.knowledge.rules_loss:
+            countable(rules.today().decoding(), terms)
     frozen = plan.start.freeze if plan.start else []
     found = {}
     for name, encoder in inputs.items():

@@ -1,7 +1,8 @@
-"""Why a run answers as it does: what the answer would be without a fact, or without a mention.
+"""Why a run answers as it does: what the answer would be without a fact, a mention or a rule.
 
 Reasons are counterfactual. Everything that was told of a text is kept back once, one piece at a
-time, and the record is answered again; what changes is the effect of that piece.
+time, and the record is answered again; what changes is the effect of that piece. What rules did is
+in `reasons`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from allrounder.errors import DataError, RunError
 from allrounder.knowledge import Base
 from allrounder.model import Knowing, Lent, Prepared, kept_facts
 from allrounder.prediction import Predictor
+from allrounder.reasons import effect, rule_reasons
 
 MOST = 256
 """Pieces of one record that are kept back, one after the other; the rest is only counted."""
@@ -55,11 +57,12 @@ def explained(
     Args:
         predictor: the run.
         record: `{field: value}`.
-        as_of: explain the answer with the facts that hold on this day.
+        as_of: explain the answer with the facts and the rules that hold on this day.
 
     Returns:
         `answers`; `mentions` with their candidates; `reasons`, one for every fact that was told
-        and for every mention, with its effect on each task; `versions`, with which `replayed`
+        and for every mention, with its effect on each task; `rules`, those in force on the day,
+        as `rule_reasons` gives them; `versions` of model, facts and rules, with which `replayed`
         gives the same answers again.
     """
     day = as_of or date.today()
@@ -68,11 +71,12 @@ def explained(
 
 
 def replayed(predictor: Predictor, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Explain a record again with the facts of a stored explanation.
+    """Explain a record again with the facts and the rules of a stored explanation.
 
     Raises:
         DataError: it is no explanation.
-        RunError: the run is another one, or those facts are nowhere to be found.
+        RunError: the run is another one, or has other weights or rules since, or those facts are
+            nowhere to be found.
     """
     try:
         record, versions = told["record"], told["versions"]
@@ -86,6 +90,7 @@ def replayed(predictor: Predictor, told: Mapping[str, Any]) -> dict[str, Any]:
     mine = predictor.informed.run.path.name
     if run != mine:
         raise RunError(f"The explanation is of run {run}, and this is {mine}: load runs/{run}.")
+    _check_versions(predictor, versions)
     if facts is None:
         return _explained(predictor, record, None, day)
     base = _known_by(predictor, facts, day)
@@ -123,8 +128,9 @@ def _explained(
     values = predictor.handed([record])
     named = _named(predictor, values, knowing)
     pieces = list(_pieces(named, knowing)) if knowing else []
-    answers = _without(predictor, values, knowing, named, pieces[:MOST])
-    usual, *others = answers
+    prepared = _keeping_back(predictor, values, knowing, named, pieces[:MOST])
+    rows, decoder = np.arange(len(prepared)), predictor.decoder(day)
+    usual, *others = predictor.answerer.answers(prepared, rows, decoder=decoder)
     return {
         "record": {name: value for name, value in record.items() if name in predictor.plan.fields},
         "answers": usual,
@@ -134,6 +140,7 @@ def _explained(
             for piece, other in zip(pieces[:MOST], others, strict=True)
         ],
         "not_looked_at": max(0, len(pieces) - MOST),
+        "rules": rule_reasons(predictor, prepared, decoder, usual),
         "versions": _versions(predictor, knowing, day),
     }
 
@@ -172,21 +179,20 @@ def _pieces(named: Sequence[Named], knowing: Knowing) -> Iterator[Piece]:
                 yield Piece(number, entity, item)
 
 
-def _without(
+def _keeping_back(
     predictor: Predictor,
     values: Mapping[str, pa.Array],
     knowing: Knowing | None,
     named: Sequence[Named],
     pieces: Sequence[Piece],
-) -> list[dict[str, Any]]:
-    """Return the answers as they are, and then those without each piece, in one pass."""
+) -> Prepared:
+    """Return the record as it is, and then once for each piece, which is kept back."""
     columns = {
         name: pa.concat_arrays([column] * (1 + len(pieces))) for name, column in values.items()
     }
     prepared = Prepared.of(predictor.model, columns, knowing=knowing)
     hidden = {row: {_lent(piece, named)} for row, piece in enumerate(pieces, start=1)}
-    prepared = replace(prepared, hidden=hidden)
-    return predictor.answerer.answers(prepared, np.arange(1 + len(pieces)))
+    return replace(prepared, hidden=hidden)
 
 
 def _lent(piece: Piece, named: Sequence[Named]) -> Lent:
@@ -229,44 +235,33 @@ def _reason(
     return {"mention": piece.mention, **whose, "effects": effects}
 
 
-def effect(usual: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what one task would answer instead, and by how much that differs.
-
-    `effect` is by how much the answer becomes likelier through what was kept back; for a number by
-    how much it becomes greater.
-
-    Args:
-        usual: the answer.
-        other: the answer without something.
-    """
-    (name, main), *_ = usual.items()
-    found: dict[str, Any] = {"changed": _plain(main) != _plain(other[name]), "without": other[name]}
-    if isinstance(main, str) and "probabilities" in usual:
-        found["effect"] = _less(usual["probabilities"][main], other["probabilities"][main])
-    elif isinstance(main, int | float) and isinstance(other[name], int | float):
-        found["effect"] = _less(main, other[name])
-    elif "probability" in usual and not found["changed"]:
-        found["effect"] = _less(usual["probability"], other["probability"])
-    return found
-
-
-def _less(one: float, other: float) -> float:
-    return round(one - other, 6)
-
-
-def _plain(answer: Any) -> Any:
-    """Return spans without their probabilities; other answers as they are."""
-    if isinstance(answer, list):
-        return [
-            (one["start"], one["end"], one["label"]) if isinstance(one, dict) else one
-            for one in answer
-        ]
-    return answer
-
-
 def _versions(predictor: Predictor, knowing: Knowing | None, day: date) -> dict[str, Any]:
     facts = knowing and {
         "version": knowing.base.snapshot.version,
         "fingerprint": knowing.base.snapshot.fingerprint,
     }
-    return {"run": predictor.informed.run.path.name, "facts": facts, "as_of": day.isoformat()}
+    book = predictor.rulebook
+    rules = book and {"version": book.rules.version, "fingerprint": book.rules.fingerprint}
+    return {
+        "run": predictor.informed.run.path.name,
+        "model": predictor.fingerprint,
+        "facts": facts,
+        "rules": rules,
+        "as_of": day.isoformat(),
+    }
+
+
+def _check_versions(predictor: Predictor, versions: Mapping[str, Any]) -> None:
+    """Refuse to replay on other weights or rules; older explanations name neither."""
+    path = predictor.informed.run.path
+    if versions.get("model", predictor.fingerprint) != predictor.fingerprint:
+        raise RunError(
+            f"{path} no longer has the weights that the explanation is of: they were changed "
+            "since, as `evaluate --twins` does. Restore them, or explain the record anew."
+        )
+    told, book = versions.get("rules"), predictor.rulebook
+    if told and told["fingerprint"] != (book and book.rules.fingerprint):
+        raise RunError(
+            f"The rules of the explanation ({told['fingerprint'][:8]}) are no longer those of "
+            f"{path}. Restore its rules.yaml, or explain the record anew."
+        )

@@ -61,6 +61,7 @@ def job_of(plan: Plan, records: Records, run: Run, tell: Tell) -> Job:
         freeze=plan.start.freeze if plan.start else [],
         rules=plan.rules(),
         voting=plan.knowledge.votes if plan.knowledge else None,
+        consistency=plan.knowledge.rules_loss if plan.knowledge else None,
         knowing=base and Knowing.of(base, injections, readers, linking),
     )
 

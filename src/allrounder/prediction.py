@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,13 +20,14 @@ from allrounder.model import (
     Answerer,
     Gallery,
     Prepared,
+    Rulebook,
     columns_of,
-    decoder_in,
     galleries_of,
     load_galleries,
 )
 from allrounder.plan import Plan
 from allrounder.records import Part, TextField, handed, stream
+from allrounder.rules import Decoder
 from allrounder.runs import Run
 from allrounder.types import Among
 
@@ -57,7 +59,8 @@ class Predictor:
         self.model = passes[0][0]
         self.informed = Informed(plan, run, self.model.knowing)
         galleries = load_galleries(run.path, plan.tasks)
-        decoder = decoder_in(run.path, self.model, plan.fields)
+        self.rulebook = Rulebook.of_run(run.path, self.model, plan.fields)
+        decoder = self.rulebook and self.rulebook.on()
         self.answerer = Answerer(passes, run.json("calibration.json"), galleries, decoder)
 
     def answers(
@@ -74,7 +77,7 @@ class Predictor:
             values: a column per field, as its input reads it; at least one.
             wrong: places of rows that cannot be answered.
             among: what match tasks search; by default the values of the run's own records.
-            as_of: answer with the facts that hold on this day; by default today.
+            as_of: answer with the facts and the rules that hold on this day; by default today.
         """
         length = len(next(iter(values.values())))
         asked = np.setdiff1d(np.arange(length), list(wrong))
@@ -82,10 +85,26 @@ class Predictor:
         if not len(asked):
             return found
         prepared = self.prepared(values, as_of=as_of)
-        answers = self.answerer.answers(prepared, asked, among=among)
+        decoder = self.decoder(as_of)
+        answers = self.answerer.answers(prepared, asked, among=among, decoder=decoder)
         for row, answer in zip(asked, answers, strict=True):
             found[row] = answer
         return found
+
+    def decoder(self, as_of: date | None = None) -> Decoder | None:
+        """Return what decodes under the rules of a day, by default today; None for a run without.
+
+        Raises:
+            ProjectError: hard rules of that day contradict one another.
+        """
+        if self.rulebook is None or self.answerer.decoder is None:
+            return None
+        return self.rulebook.on(as_of)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells the weights of the run, and their calibration, from any others."""
+        return self.informed.run.fingerprint()
 
     def prepared(self, values: Mapping[str, pa.Array], *, as_of: date | None = None) -> Prepared:
         """Return rows as the model reads them; fields that no column fills are missing."""
@@ -206,7 +225,7 @@ class Predictor:
             rows = part.batch if texts else _with_errors(part)
             yield rows, self.answers(part.values, part.wrong, among=choice, as_of=as_of)
 
-    def columns(self) -> Columns:
+    def columns(self, *, as_of: date | None = None) -> Columns:
         """Return the columns that answers fill in a table, and their types.
 
         They are read off the answer to the smallest record, so that a table has the same columns
@@ -217,10 +236,10 @@ class Predictor:
             for encoder in self.plan.inputs.values()
             for name in encoder.fields or []
         }
-        found = flat(self.rows([smallest])[0])
+        found = flat(self.rows([smallest], as_of=as_of)[0])
         types = {name: TYPES.get(type(value), pa.string()) for name, value in found.items()}
-        if self.answerer.decoder:
-            types |= dict.fromkeys(columns_of(self.answerer.decoder), pa.string())
+        if (decoder := self.decoder(as_of)) and len(decoder.rules):
+            types |= dict.fromkeys(columns_of(decoder), pa.string())
         unsure = [name for name, task in self.plan.tasks.items() if task.abstain is not None]
         return {**types, **{f"{name}_abstained": pa.bool_() for name in unsure}}
 
@@ -241,7 +260,7 @@ class Predictor:
         all, in the format of its suffix: .jsonl, .csv, .tsv or .parquet.
         """
         done = 0
-        with _writing(target, self.columns()) as write:
+        with _writing(target, self.columns(as_of=as_of)) as write:
             options = {"format": format, "map": map, "among": among, "as_of": as_of}
             for part, answers in self.stream(source, **options):
                 write(part, answers)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, overload
@@ -15,7 +16,7 @@ from allrounder.knowledge import MentionFacts, as_day
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
 from allrounder.records import Source
-from allrounder.rules.analysis import Findings, findings
+from allrounder.rules.analysis import Findings, findings_from
 from allrounder.rules.trying import Trials, tried
 from allrounder.runs import Run, latest
 from allrounder.training import Twins
@@ -101,7 +102,7 @@ class Project:
     def check_rules(self) -> Findings:
         """Say which rules contradict one another, never speak, or follow from others."""
         rules, terms = ruled(self.plan, self.tell)
-        return findings(rules.today().decoding(), terms)
+        return findings_from(date.today(), rules.decoding(), terms)
 
     def test_rules(self) -> Trials:
         """Try every rule on its own test cases."""
@@ -223,8 +224,8 @@ class Project:
                 file its path, a data URI or its bytes.
             among: records that match tasks choose from, or a file of them; by default the values
                 of the run's own records.
-            as_of: answer with the facts that hold on this day, such as `2025-01-31`; by default
-                today.
+            as_of: answer with the facts and the rules that hold on this day, such as
+                `2025-01-31`; by default today.
         """
         options = {"among": among, "as_of": as_day(as_of)}
         if isinstance(records, Mapping):

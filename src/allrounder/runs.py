@@ -13,6 +13,7 @@
 Every file is written whole or not at all, and nothing is pickled.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -164,6 +165,16 @@ class Run:
         if not path.exists():
             raise RunError(f"{self.path} holds no project.yaml: the run is not complete.")
         return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+    def fingerprint(self) -> str:
+        """Return what tells the weights of the run, and their calibration, from any others."""
+        found = hashlib.sha256()
+        files = [*self.path.glob("*.safetensors"), *self.path.glob("snapshots/*.safetensors")]
+        for path in [*sorted(files), self.path / "calibration.json"]:
+            found.update(path.name.encode())
+            with open(path, "rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+        return found.hexdigest()
 
     def json(self, name: str) -> Any:
         """Return the contents of a JSON file of the run."""

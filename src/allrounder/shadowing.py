@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from allrounder.errors import ProjectError
-from allrounder.explaining import effect
 from allrounder.knowledge import Fact, Store
 from allrounder.model import Knowing, Prepared
 from allrounder.prediction import Predictor
+from allrounder.reasons import effect
 from allrounder.records import Part, stream
 
 
@@ -32,12 +32,14 @@ class Shadow:
         now: what is known now.
         then: what would be known.
         changes: by entity, facts that only one of the two knows, with `+` or `-` in front.
+        day: the day whose facts and rules answer.
     """
 
     predictor: Predictor
     now: Knowing
     then: Knowing
     changes: Mapping[str, Sequence[str]]
+    day: date
 
     @classmethod
     def of(cls, predictor: Predictor, version: int, *, as_of: date | None = None) -> "Shadow":
@@ -63,7 +65,7 @@ class Shadow:
         day, now = as_of or date.today(), predictor.informed.on(as_of)
         other = replace(facts, version=version).open(plan.folder, plan.cache).at(day)
         assert now is not None
-        return cls(predictor, now, now.about(other), changes)
+        return cls(predictor, now, now.about(other), changes, day)
 
     def flips(
         self,
@@ -101,7 +103,10 @@ class Shadow:
             for name, field in predictor.plan.fields.items()
         }
         prepared = Prepared.of(predictor.model, columns, knowing=knowing)
-        return predictor.answerer.answers(prepared, asked) if len(asked) else []
+        if not len(asked):
+            return []
+        decoder = predictor.decoder(self.day)
+        return predictor.answerer.answers(prepared, asked, decoder=decoder)
 
     def _through(self, part: Part, row: int) -> list[str]:
         """Return the facts that changed about anything that the texts of a record mention."""

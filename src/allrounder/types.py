@@ -26,6 +26,18 @@ Speaks = Literal["label", "labels", "rank", "number", "spans"]
 """How a task answers: one label, any number of them, one in an order, a number, or spans."""
 
 
+class Likely(NamedTuple):
+    """What one answer of several records may be, and how likely each option is.
+
+    `label` and `values` are as in `Variable`; `chances` [n, O] sum to 1 over options, in double
+    precision, and have gradients.
+    """
+
+    label: str | None
+    values: Sequence[Any]
+    chances: Any
+
+
 class Variable(NamedTuple):
     """What one answer of a record may be.
 

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from allrounder import Project, ProjectError, cli
+from allrounder import Project, ProjectError, RunError, cli
 from allrounder.rules import Meaning, Rules, Terms, World
 
 RULES = """
@@ -122,6 +122,64 @@ def test_rules_that_contradict_one_another_neither_train_nor_pass_the_check(proj
     with pytest.raises(ProjectError, match="The rules contradict one another"):
         Project.load(project_file).train()
     assert not list((project_file.parent / "runs").glob("*/run.json"))
+
+
+def test_an_answer_as_of_a_day_follows_the_rules_of_that_day(project, capsys, tmp_path):
+    records = [{"text": text} for text in TEXTS]
+    then = project.predict(records, as_of="2020-12-31")
+    now = project.predict(records)
+    assert {one["topic"]["label"] for one in then} == {"politics"}
+    assert {one["topic"]["label"] for one in now} != {"politics"}
+    place = next(at for at, one in enumerate(now) if one["topic"]["label"] != "politics")
+    assert "rule_5" in then[place]["rules"]["violated"]
+    words = ["predict", str(project.run.path), TEXTS[place], "--quiet"]
+    code, said = told(capsys, *words, "--as-of", "2020-12-31")
+    assert (code, json.loads(said.out)["topic"]["label"]) == (0, "politics")
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("text\n" + TEXTS[place] + "\n", encoding="utf-8")
+    project.predict_file(source, target, as_of="2020-12-31")
+    (row,) = csv.DictReader(target.read_text(encoding="utf-8").splitlines())
+    assert (row["topic"], "rule_5" in row["rules"]) == ("politics", True)
+
+
+def test_an_explanation_says_what_rules_did_and_replays_to_the_same(project, capsys, tmp_path):
+    run = str(project.run.path)
+    told_then = [project.explain({"text": text}, as_of="2020-12-31") for text in TEXTS]
+    for text, one in zip(TEXTS, told_then, strict=True):
+        assert one["answers"] == project.predict({"text": text}, as_of="2020-12-31")
+        assert [rule["rule"] for rule in one["rules"]][-1] == "rule_5"
+    assert any(rule["effects"] for one in told_then for rule in one["rules"])
+    rules = Rules.read(project.run.path / "rules.yaml")
+    versions = told_then[0]["versions"]
+    assert versions["rules"] == {"version": "7", "fingerprint": rules.fingerprint}
+    assert (versions["as_of"], len(versions["model"])) == ("2020-12-31", 64)
+    (tmp_path / "told.jsonl").write_text("".join(json.dumps(one) + "\n" for one in told_then))
+    code, said = told(capsys, "predict", run, "--replay", str(tmp_path / "told.jsonl"), "--quiet")
+    assert code == 0
+    assert [json.loads(line) for line in said.out.splitlines()] == told_then
+
+
+def test_what_has_changed_since_cannot_be_replayed(project):
+    then = project.explain({"text": TEXTS[0]})
+    weights = {**then, "versions": {**then["versions"], "model": "0" * 64}}
+    with pytest.raises(RunError, match="no longer has the weights that the explanation is of"):
+        project.replay(weights)
+    rules = {**then, "versions": {**then["versions"], "rules": {"version": "7", "fingerprint": ""}}}
+    with pytest.raises(RunError, match="are no longer those of"):
+        project.replay(rules)
+    old = {**then, "versions": {n: v for n, v in then["versions"].items()
+                                if n not in {"model", "rules"}}}  # fmt: skip
+    assert project.replay(old) == then
+
+
+def test_check_tells_of_conflicts_that_begin_on_a_day_to_come(project_file, capsys):
+    rules = "- topic = sport\n- {says: topic = politics, valid_from: 9000-01-01}\n"
+    (project_file.parent / "rules.yaml").write_text(rules)
+    code, said = told(capsys, "rules", "check", str(project_file), "--quiet")
+    assert code == 2
+    assert said.out.startswith("conflict: no answer follows rule_1 and rule_2 from 9000-01-01 on.")
+    with pytest.raises(ProjectError, match="The rules of 9000-01-01 contradict one another"):
+        Project.load(project_file).train()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allrounder.tasks import Spans
-from allrounder.tasks.automaton import best_by_count
+from allrounder.tasks.automaton import best_by_count, mass_by_count
 from allrounder.tasks.tagging import NEVER, TokenRecord, TokenScores, lattice, runs_of, viterbi
 
 TEXT = "ab c de"
@@ -34,7 +34,7 @@ def legal(path, inside, num_labels):
     return True
 
 
-def by_hand(paths, counted, num_labels):
+def by_hand(paths, counted, num_labels, join=max):
     """Return the best log-probability of every combination of counts, path by path."""
     live = [t for t in range(paths.size[1]) if paths.live[0, t]]
     logs = torch.cat([paths.o, paths.b, paths.i], -1)[0]
@@ -44,7 +44,7 @@ def by_hand(paths, counted, num_labels):
         if legal(path, inside, num_labels):
             seen = tuple(min(path.count(1 + label), most) for label, most in counted.items())
             value = float(sum(logs[t, tag] for t, tag in zip(live, path, strict=True)))
-            best[seen] = max(best.get(seen, NEVER), value)
+            best[seen] = join(best.get(seen, NEVER), value)
     return best
 
 
@@ -86,3 +86,27 @@ def test_a_text_without_tokens_has_one_way():
     ways = best_by_count(lattice(empty, split_words=False), {0: 1})
     assert [[way.runs for way in row] for row in ways] == [[[]]]
     assert runs_of([0], 1) == []
+
+
+@pytest.mark.parametrize("split_words", [False, True])
+@given(seed=st.integers(0, 10**6), counted=st.sampled_from([{}, {0: 1}, {1: 2}, {0: 1, 1: 2}]))
+def test_the_weight_of_every_combination_is_that_of_all_its_paths(split_words, seed, counted):
+    paths = lattice(scores(seed), split_words=split_words)
+    expected = by_hand(paths, counted, 2, join=np.logaddexp)
+    found = mass_by_count(paths, counted)[0].tolist()
+    every = product(*(range(most + 1) for most in counted.values()))
+    for seen, log in zip(every, found, strict=True):
+        if seen in expected:
+            assert log == pytest.approx(expected[seen])
+        else:
+            assert log < -1e8
+
+
+@given(st.integers(0, 10**6))
+def test_the_weight_that_no_path_has_has_no_gradient(seed):
+    given_ = scores(seed)
+    given_.values.requires_grad_(True)
+    (likely,) = Spans(labels=["A", "B"]).likely(given_, {"A": 9, "B": 1})
+    assert likely.chances.sum().item() == pytest.approx(1)
+    likely.chances[0, -1].backward()
+    assert given_.values.grad.abs().max() < 1e-6

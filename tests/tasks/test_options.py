@@ -67,3 +67,23 @@ def test_an_answer_that_rules_chose_has_its_own_probability():
     (answer,) = task.answers(torch.tensor([[2.0, 1.0, 0.0]]), {}, ["c"])
     assert answer["label"] == "c"
     assert answer["probability"] == answer["probabilities"]["c"]
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel", "ordinal"])
+@given(scores=SCORES)
+def test_what_is_likely_in_training_is_what_is_answered_uncalibrated(kind, scores):
+    task, mentioned = CASES[kind]
+    (answer,) = task.answers(scores, {})
+    for one in task.likely(scores, mentioned):
+        (chances,) = one.chances.tolist()
+        assert sum(chances) == pytest.approx(1)
+        named = (
+            {one.label: chances[-1]} if one.label else dict(zip(one.values, chances, strict=True))
+        )
+        for label, chance in named.items():
+            assert chance == pytest.approx(answer["probabilities"][label], abs=1e-6)
+
+
+def test_a_kind_whose_answers_are_not_counted_is_likely_nothing():
+    task, mentioned = CASES["regression"]
+    assert task.likely(torch.zeros(1, 1), mentioned) == []

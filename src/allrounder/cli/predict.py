@@ -33,19 +33,20 @@ def add(verbs: Any) -> None:
         help="records that a match task chooses from; default: those of the run",
     )  # fmt: skip
     verb.add_argument(
-        "--as-of", metavar="DAY", help="with the facts that hold on this day; default: today"
+        "--as-of", metavar="DAY", help="with the facts and rules of this day; default: today"
     )
     verb.add_argument(
         "--explain", action="store_true",
-        help="say what each answer would be without each fact that was told",
+        help="say what each answer would be without each fact and rule",
     )  # fmt: skip
     verb.add_argument(
         "--shadow", type=int, metavar="VERSION",
         help="only the records of --data that this version of the facts would answer otherwise",
     )  # fmt: skip
     verb.add_argument(
-        "--replay", metavar="FILE", help="explain again what such lines say, with the same facts"
-    )
+        "--replay", metavar="FILE",
+        help="explain again what such lines say, with the facts and rules of then",
+    )  # fmt: skip
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels or matches")
     add_reading(verb)

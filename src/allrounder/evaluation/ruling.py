@@ -62,10 +62,10 @@ def rules_report(
     inputs = [{n: prepared.values[n][row].as_py() for n in ruled.decoder.fields} for row in rows]
     named = {name: tasks[name] for name in ruled.decoder.tasks}
     gold = _gold(named, prepared, records, rows)
-    said = [[World(_mentions(one, prepared, named, row), given)
+    said = [[World(mentioned(one, prepared, named, row), given)
              for one, row, given in zip(labels, rows, inputs, strict=True)]
             for labels in ([one.own for one in every], [one.labels for one in every])]  # fmt: skip
-    truths = [World(_mentions(labels, prepared, named, row), given)
+    truths = [World(mentioned(labels, prepared, named, row), given)
               for labels, row, given in zip(gold, rows, inputs, strict=True)]  # fmt: skip
     return RulesReport(
         num_records=len(rows),
@@ -100,7 +100,7 @@ def _gold(
     return found
 
 
-def _mentions(
+def mentioned(
     labels: Mapping[str, Any], prepared: Prepared, tasks: Mapping[str, Task], row: int
 ) -> dict[str, Any]:
     """Return labels with the text of each span beside it."""

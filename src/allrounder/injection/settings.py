@@ -168,6 +168,44 @@ def _voting(spec: Any) -> Voting | None:
 
 
 @dataclass(kw_only=True)
+class Consistency:
+    """How training is pulled towards the rules. Experimental.
+
+    Args:
+        weight: what the loss of each rule weighs at the beginning, beside that of labels.
+        step: how much this grows with each step, times how likely the rule is broken.
+        most: what it weighs at most.
+        after: the share of the training after which it begins.
+        unlabelled: training records without a label that are looked at beside each one with.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    weight: float = 0.0
+    step: float = 0.02
+    most: float = 0.3
+    after: float = 0.25
+    unlabelled: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "step", "unlabelled"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected 0 or more.")
+        if not max(self.weight, 1e-12) <= self.most < float("inf"):
+            raise ValueError(
+                f"has `most: {self.most}`. Expected a number above 0, and no less than `weight`."
+            )
+        if not 0 <= self.after < 1:
+            raise ValueError(f"has `after: {self.after}`. Expected 0 to less than 1.")
+
+
+def _consistency(spec: Any) -> Consistency | None:
+    if isinstance(spec, bool) or spec is None:
+        return Consistency() if spec else None
+    return build(Consistency, spec, at="knowledge.rules_loss")
+
+
+@dataclass(kw_only=True)
 class Knowledge:
     """What is known of the world that records are about.
 
@@ -181,6 +219,8 @@ class Knowledge:
         rules: the file of rules that answers have to follow, beside the project file.
         votes: whether rules that read only inputs vote on training records without a label; a
             mapping says how these are learned from.
+        rules_loss: whether training is pulled towards what rules say, records without labels
+            included (experimental); a mapping says how hard.
     """
 
     __pydantic_config__ = CLOSED
@@ -190,6 +230,7 @@ class Knowledge:
     linking: Annotated[Weights | None, BeforeValidator(_linking)] = None
     rules: str | None = None
     votes: Annotated[Voting | None, BeforeValidator(_voting)] = None
+    rules_loss: Annotated[Consistency | None, BeforeValidator(_consistency)] = None
 
     def __post_init__(self) -> None:
         if self.facts is None and (self.injection or self.linking):
@@ -200,4 +241,9 @@ class Knowledge:
             raise ValueError(
                 "has `votes`, but no rules that could vote. Name their file in `rules`, or remove "
                 "`votes`."
+            )
+        if self.rules_loss and self.rules is None:
+            raise ValueError(
+                "has `rules_loss`, but no rules to be pulled towards. Name their file in `rules`, "
+                "or remove `rules_loss`."
             )

@@ -4,6 +4,7 @@ from allrounder.model.answering import (
     Answerer,
     answers_of,
     galleries_of,
+    readable,
     scored,
     scored_by_subset,
 )
@@ -15,6 +16,7 @@ from allrounder.model.linker import Labeled, Linker, Resolved
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared, Targets
 from allrounder.model.reader import Reader
+from allrounder.model.rulebook import Rulebook
 from allrounder.model.ruled import (
     Decided,
     columns_of,
@@ -42,6 +44,7 @@ __all__ = [
     "Prepared",
     "Reader",
     "Resolved",
+    "Rulebook",
     "Scored",
     "Targets",
     "add_own",
@@ -57,6 +60,7 @@ __all__ = [
     "load_galleries",
     "load_passes",
     "load_rules",
+    "readable",
     "reworded",
     "save_model",
     "save_rules",

@@ -1,6 +1,6 @@
 """Scores and answers for many records, in length-grouped batches."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from allrounder.model.gallery import Gallery
 from allrounder.model.knowing import Knowing
 from allrounder.model.network import Batch, Model
 from allrounder.model.prepared import Prepared
-from allrounder.model.ruled import decided, grouped, reworded
+from allrounder.model.ruled import Decided, decided, grouped, reworded
 from allrounder.model.scored import Scored
 from allrounder.model.subsets import Subset, subsets
 from allrounder.rules import Decoder
@@ -56,7 +56,7 @@ def scored(
                 found = model(prepared.batch(part, wanted))
             for name, scores in found.items():
                 at = part[wanted[name]]
-                found_part = Scored(name, at, _readable(model, prepared, name, at, scores))
+                found_part = Scored(name, at, readable(model, prepared, name, at, scores))
                 if name in held:
                     held[name].append(found_part)
                 else:
@@ -101,7 +101,7 @@ def scored_by_subset(
                 found = _scores_of(model, features, batch, some)
                 for name, scores in found.items():
                     at = part[wanted[name]]
-                    yield some, Scored(name, at, _readable(model, prepared, name, at, scores))
+                    yield some, Scored(name, at, readable(model, prepared, name, at, scores))
 
 
 def _scores_of(
@@ -125,7 +125,8 @@ def answers_of(
     return [found[place] for place in range(len(part.rows))]
 
 
-def _readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, scores: Any) -> Any:
+def readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, scores: Any) -> Any:
+    """Return the scores of a task for some rows as its `decode` reads them, on the CPU."""
     task = model.tasks[name]
     if task.reads == "record":
         return scores.float().cpu()
@@ -150,7 +151,7 @@ class Answerer:
             task keeps a snapshot of its own.
         calibration: by task, what `Task.calibrate` found, and `without` some inputs.
         galleries: by match task, what it searches.
-        decoder: the rules that answers have to follow.
+        decoder: the rules that answers have to follow; None where there are none at any time.
     """
 
     def __init__(
@@ -161,7 +162,7 @@ class Answerer:
         decoder: Decoder | None = None,
     ) -> None:
         self.decoder = decoder
-        self._informed: tuple[Knowing, Decoder] | None = None
+        self._informed: tuple[Knowing, Decoder, Decoder] | None = None
         self.passes = passes
         self.calibration = calibration
         self.galleries = galleries or {}
@@ -172,6 +173,7 @@ class Answerer:
         rows: np.ndarray,
         *,
         among: Mapping[str, Gallery] | None = None,
+        decoder: Decoder | None = None,
     ) -> list[dict[str, Any]]:
         """Return, for each of `rows` in order, the answer of every task that can be asked.
 
@@ -182,33 +184,75 @@ class Answerer:
             prepared: the records.
             rows: which of them.
             among: what match tasks search instead of their galleries.
+            decoder: the rules to follow, such as those of another day, instead of its own.
         """
+        return self.variants(prepared, rows, [decoder or self.decoder], among=among)[0]
+
+    def variants(
+        self,
+        prepared: Prepared,
+        rows: np.ndarray,
+        decoders: Sequence[Decoder | None],
+        *,
+        among: Mapping[str, Gallery] | None = None,
+    ) -> list[list[dict[str, Any]]]:
+        """Return the answers under each of several sets of rules, from one pass over the records.
+
+        Args:
+            prepared: the records.
+            rows: which of them.
+            decoders: the sets of rules; None stands for no rule.
+            among: what match tasks search instead of their galleries.
+        """
+        named = {task for decoder in decoders if decoder for task in decoder.tasks}
         galleries = self.galleries if among is None else among
+        found, parts = self._said(prepared, rows, galleries, named)
+        order = [*self.passes[0][0].tasks, "rules"]
+        every = []
+        for decoder in decoders:
+            some = {row: dict(answers) for row, answers in found.items()}
+            if decoder:
+                self._rule(self.asking(decoder, prepared.knowing), parts, prepared, some)
+            every.append([{n: one[n] for n in order if n in one} for one in some.values()])
+        return every
+
+    def decided(self, prepared: Prepared, rows: np.ndarray, decoder: Decoder) -> dict[int, Decided]:
+        """Return what rules do to each of some rows that is asked a task which they name."""
+        _, parts = self._said(prepared, rows, {}, set(decoder.tasks))
+        known = self.asking(decoder, prepared.knowing)
+        return decided(known, parts, prepared, self.calibration, reasons=False)
+
+    def _said(
+        self,
+        prepared: Prepared,
+        rows: np.ndarray,
+        galleries: Mapping[str, Gallery],
+        named: Collection[str],
+    ) -> tuple[dict[int, dict[str, Any]], list[tuple[Model, Scored]]]:
+        """Return what tasks answer by themselves, and the scores of those that rules name."""
         found: dict[int, dict[str, Any]] = {int(row): {} for row in rows}
         parts: list[tuple[Model, Scored]] = []
         for model, tasks in self.passes:
             for part in scored(model, prepared, rows, tasks=tasks):
                 known = self.calibration.get(part.task, {})
                 answers = answers_of(model, prepared, part, known)
-                if self.decoder and part.task in self.decoder.tasks:
+                if part.task in named:
                     parts.append((model, part))
                 if part.task in galleries:
                     near = galleries[part.task].matches(_by_input(model, part))
                     answers = [{**a, "matches": m} for a, m in zip(answers, near, strict=True)]
                 for row, answer in zip(part.rows, answers, strict=True):
                     found[int(row)][part.task] = answer
-        if self.decoder:
-            self._rule(self._asking(self.decoder, prepared.knowing), parts, prepared, found)
-        order = [*self.passes[0][0].tasks, "rules"]
-        return [{n: answers[n] for n in order if n in answers} for answers in found.values()]
+        return found, parts
 
-    def _asking(self, decoder: Decoder, knowing: Knowing | None) -> Decoder:
+    def asking(self, decoder: Decoder, knowing: Knowing | None) -> Decoder:
         """Return the decoder that asks what is known of these records."""
         if knowing is None or knowing is self.passes[0][0].knowing:
             return decoder
-        if self._informed is None or self._informed[0] is not knowing:
-            self._informed = knowing, decoder.asking(MentionFacts(knowing.base))
-        return self._informed[1]
+        known = self._informed
+        if known is None or known[0] is not knowing or known[1] is not decoder:
+            self._informed = knowing, decoder, decoder.asking(MentionFacts(knowing.base))
+        return self._informed[2]  # type: ignore[index]
 
     def _rule(
         self,

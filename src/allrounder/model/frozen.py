@@ -81,6 +81,7 @@ def _store(
     labeled = prepared.labeled(rows, [task for task in tasks if task in prepared.targets])
     whole = np.zeros(len(prepared), dtype=bool)
     whole[rows] = np.any([np.zeros(len(rows), bool), *labeled.values()], axis=0)
+    whole[np.intersect1d(rows, prepared.unlabelled)] |= bool(labeled)
     cache.mkdir(parents=True, exist_ok=True)
     keep = _keep_features if prepared.model.encoding(name).is_frozen else _keep_states
     keep(prepared, name, rows, whole, cache, progress)

@@ -105,6 +105,7 @@ class Prepared:
         knowing: what is known beside the weights; by default what the model was given.
         linked: by input, the mentions in its texts, where any can be known.
         hidden: by row, what is known and kept back.
+        unlabelled: rows that are learned from without a label, and so read as if they had all.
     """
 
     model: Model
@@ -117,6 +118,7 @@ class Prepared:
     knowing: Knowing | None = None
     linked: dict[str, Linked] = field(default_factory=dict)
     hidden: Hidden = field(default_factory=dict)
+    unlabelled: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @classmethod
     def of(
@@ -196,7 +198,9 @@ class Prepared:
         if not self.targets and self.model.reads_tokens(name):
             return np.ones(len(self), dtype=bool)
         known = [self.targets[task].place >= 0 for task in asked]
-        return np.any([np.zeros(len(self), dtype=bool), *known], axis=0)
+        found = np.any([np.zeros(len(self), dtype=bool), *known], axis=0)
+        found[self.unlabelled] |= bool(asked)
+        return found
 
     def asked(self, rows: np.ndarray, tasks: Iterable[str]) -> dict[str, np.ndarray]:
         """Return which of `rows` each task can be asked of: those that have what it reads."""

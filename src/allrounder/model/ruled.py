@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def decoder_of(
 ) -> Decoder | None:
     """Return what decodes answers under the rules that hold today, or None where none does.
 
+    Those that hold on later days are looked at too, so that no run is trained which cannot answer
+    some day.
+
     Args:
         rules: all rules.
         tasks: the tasks, their labels learned.
@@ -41,14 +45,14 @@ def decoder_of(
     Raises:
         ProjectError: a rule names what is not there, or hard rules contradict one another.
     """
-    today = rules.today().decoding()
-    if not len(today):
-        return None
     facts = MentionFacts(knowing.base) if knowing else None
     terms = Terms.of(tasks, fields, **known_words(facts))
-    decoder = Decoder(today, terms, facts)
-    refuse_contradiction(today, terms)
-    return decoder
+    every, today = rules.decoding(), rules.today().decoding()
+    for day in (None, *every.changes(date.today())):
+        then = every.on(day) if day else today
+        terms.check(then)
+        refuse_contradiction(then, terms, on=day)
+    return Decoder(today, terms, facts) if len(today) else None
 
 
 def save_rules(folder: Path, rules: Rules) -> None:

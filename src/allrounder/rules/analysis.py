@@ -6,7 +6,8 @@ another, say which rules are to blame.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -38,18 +39,21 @@ class Finding:
         rule: the rule it is about; None for a conflict.
         because: the fewest rules that make it so.
         witness: a record and answers that show it.
+        since: the day to come from which on it is so; None where it is so already.
     """
 
     kind: str
     rule: str | None
     because: list[str]
     witness: dict[str, Any] = field(default_factory=dict)
+    since: str | None = None
 
     def __str__(self) -> str:
         because = " and ".join(self.because) or "itself"
         shown = ", ".join(_shown(name, value) for name, value in self.witness.items())
         if self.kind == "conflict":
-            text = f"conflict: no answer follows {because}."
+            since = f" from {self.since} on" if self.since else ""
+            text = f"conflict: no answer follows {because}{since}."
             return text + (f" Without {self.because[0]} this one does: {shown}." if shown else "")
         if self.kind == "dead":
             text = f"{self.rule} never speaks: {because} rules its condition out"
@@ -106,14 +110,36 @@ def findings(rules: Rules, terms: Terms) -> Findings:
     return Findings(num_rules=len(rules), findings=found)
 
 
-def refuse_contradiction(rules: Rules, terms: Terms) -> None:
-    """Raise `ProjectError` with the fewest hard rules that contradict one another, if any do."""
+def findings_from(day: date, rules: Rules, terms: Terms) -> Findings:
+    """Return what is wrong with the rules of a day, and which conflicts begin on later ones."""
+    found = findings(rules.on(day), terms)
+    known = {tuple(one.because) for one in found.findings if one.kind == "conflict"}
+    for later in rules.changes(day):
+        some = rules.on(later)
+        hard = [rule.id for rule in some.rules if rule.is_hard]
+        for one in _Theory(some, terms).conflicts(hard):
+            if tuple(one.because) not in known:
+                known.add(tuple(one.because))
+                found.findings.append(replace(one, since=later.isoformat()))
+    return found
+
+
+def refuse_contradiction(rules: Rules, terms: Terms, *, on: date | None = None) -> None:
+    """Raise `ProjectError` with the fewest hard rules that contradict one another, if any do.
+
+    Args:
+        rules: the rules.
+        terms: the words of the project; its labels known.
+        on: the day whose rules these are, where it is not today.
+    """
     hard = [rule.id for rule in rules.rules if rule.is_hard]
     finding = next(_Theory(rules, terms).conflicts(hard), None)
     if finding is not None:
+        when = f" of {on}" if on else ""
         lines = "; ".join(f"{id}: {rules[id].says}" for id in finding.because)
         raise ProjectError(
-            f"The rules contradict one another, so that no answer follows all of them: {lines}. "
+            f"The rules{when} contradict one another, so that no answer follows all of them: "
+            f"{lines}. "
             "Change one of these, or make one soft."
         )
 

@@ -104,6 +104,10 @@ class Decoder:
         """Return the same over another knowledge base, or another version of it."""
         return Decoder(self.rules, self.terms, facts, budget=self.budget)
 
+    def under(self, rules: Rules) -> "Decoder":
+        """Return the same under other rules, such as all but one."""
+        return Decoder(rules, self.terms, self.meaning.facts, budget=self.budget)
+
     @cached_property
     def tasks(self) -> list[str]:
         """The tasks that rules name."""

@@ -1,6 +1,6 @@
 """Whether a rule is true of an answer: leaves by value, trees in three values."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from operator import eq, ge, gt, le, lt, ne
@@ -14,7 +14,6 @@ from allrounder.rules.syntax import (
     Count,
     Exists,
     Expression,
-    Fact,
     Has,
     HasListed,
     Implies,
@@ -37,6 +36,9 @@ COMPARES: dict[str, Callable[[Any, Any], bool]] = {
 
 KINDS = ("type", "is_a")
 """Predicates that lead from an entity up to its types."""
+
+Truth = bool | None
+"""Whether something holds; None where a record does not tell."""
 
 
 class Facts(Protocol):
@@ -146,16 +148,24 @@ class Meaning:
         return str
 
     def _exists(self, leaf: Exists, spans: Sequence[Mapping[str, Any]]) -> bool:
-        sorts = [[s for s in spans if s["label"] == kind.label] for kind, _ in leaf.spans]
-        if not leaf.facts:
-            return all(sorts)
-        names = [name for _, name in leaf.spans]
-        return any(self._related(leaf.facts, names, some) for some in product(*sorts))
+        if leaf.facts or leaf.but:
+            return next(self._groundings(leaf, spans), None) is not None
+        return all(any(s["label"] == kind.label for s in spans) for kind, _ in leaf.spans)
 
-    def _related(
-        self, facts: Sequence[Fact], names: Sequence[str], spans: Sequence[Mapping[str, Any]]
-    ) -> bool:
-        texts = {name: span["text"] for name, span in zip(names, spans, strict=True)}
+    def groundings(self, leaf: Exists, spans: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+        """Return the texts of spans that make a leaf hold, in the order of its kinds; each once."""
+        return list(dict.fromkeys(self._groundings(leaf, spans)))
+
+    def _groundings(
+        self, leaf: Exists, spans: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[str, ...]]:
+        sorts = [[s["text"] for s in spans if s["label"] == kind.label] for kind, _ in leaf.spans]
+        for texts in product(*sorts):
+            if texts not in leaf.but and self._related(leaf, texts):
+                yield texts
+
+    def _related(self, leaf: Exists, said: Sequence[str]) -> bool:
+        texts = dict(zip((name for _, name in leaf.spans), said, strict=True))
         return all(
             self.facts.holds(
                 texts[fact.subject] if fact.named[0] else fact.subject,
@@ -163,7 +173,7 @@ class Meaning:
                 texts[fact.object] if fact.named[1] else fact.object,
             )
             == fact.holds
-            for fact in facts
+            for fact in leaf.facts
         )
 
     def known(self, leaf: Leaf, world: World) -> bool | None:

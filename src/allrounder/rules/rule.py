@@ -1,9 +1,11 @@
 """Rules as a file holds them: what each says, how much it weighs, since when, and its tests."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -13,8 +15,9 @@ import yaml
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.kinds import CLOSED, build, dump
 from allrounder.rules.parser import parse
-from allrounder.rules.syntax import Expression
+from allrounder.rules.syntax import Exists, Expression, swapped
 
+DAY, LAST = timedelta(days=1), date.max
 SECTIONS = ("version", "lexicons", "rules")
 
 
@@ -90,6 +93,12 @@ class Rule:
         """What the rule says, read."""
         return parse(self.says, rule=self.title)
 
+    def discounting(self, leaf: Exists, texts: tuple[str, ...]) -> Self:
+        """Return the rule as it would be if spans with these texts did not make a leaf hold."""
+        found = replace(self)
+        found.tree = swapped(self.tree, leaf, replace(leaf, but=leaf.but | {texts}))
+        return found
+
     def holds_on(self, day: date) -> bool:
         """Return whether the rule is valid on a day."""
         return (self.valid_from or day) <= day <= (self.valid_to or day)
@@ -154,8 +163,15 @@ class Rules:
         return replace(self, rules=[rule for rule in self.rules if rule.holds_on(day)])
 
     def today(self) -> Self:
-        """Return the rules that are valid today, by the date in UTC."""
-        return self.on(datetime.now(UTC).date())
+        """Return the rules that are valid today."""
+        return self.on(date.today())
+
+    def changes(self, day: date) -> list[date]:
+        """Return the days after `day` on which other rules hold than on the day before, rising."""
+        begun = [rule.valid_from for rule in self.rules if rule.valid_from]
+        last = [rule.valid_to for rule in self.rules if rule.valid_to]
+        over = [one + DAY for one in last if one < LAST]
+        return sorted({other for other in [*begun, *over] if other > day})
 
     def decoding(self) -> Self:
         """Return the rules that answers follow."""
@@ -164,6 +180,16 @@ class Rules:
     def without(self, *ids: str) -> Self:
         """Return the rules but for some."""
         return replace(self, rules=[rule for rule in self.rules if rule.id not in ids])
+
+    def with_rule(self, rule: Rule) -> Self:
+        """Return the rules with another one under the id that it has."""
+        return replace(self, rules=[rule if rule.id == one.id else one for one in self.rules])
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these rules, lexicons included, from any others."""
+        written = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
     def __getitem__(self, id: str) -> Rule:
         return next(rule for rule in self.rules if rule.id == id)

@@ -6,7 +6,7 @@ the column of a leaf, for sentences about it, and no part of what the leaf says.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PLAIN = re.compile(r"[^\W_][\w.+\-]*|_[\w.+\-]*|-?\d[\w.+\-]*")
 RESERVED = frozenset(
@@ -157,11 +157,16 @@ class Fact:
 
 @dataclass(frozen=True)
 class Exists(Leaf):
-    """`exists span:Drug d, span:Condition c with kb(d, contraindicated, c)`."""
+    """`exists span:Drug d, span:Condition c with kb(d, contraindicated, c)`.
+
+    `but` lists texts of spans that do not count, to say what a rule would do without them; no rule
+    is written with it.
+    """
 
     spans: tuple[tuple[Kind, str], ...]
     facts: tuple[Fact, ...] = ()
     at: int = field(default=0, compare=False)
+    but: frozenset[tuple[str, ...]] = frozenset()
 
     def __str__(self) -> str:
         spans = ", ".join(f"{kind} {name}".rstrip() for kind, name in self.spans)
@@ -258,6 +263,17 @@ def leaves(tree: Expression) -> Iterator[Leaf]:
         yield tree
     for part in parts_of(tree):
         yield from leaves(part)
+
+
+def swapped(tree: Expression, old: Leaf, new: Leaf) -> Expression:
+    """Return a tree with one leaf in the place of another."""
+    if isinstance(tree, Leaf):
+        return new if tree == old else tree
+    if isinstance(tree, Not):
+        return Not(swapped(tree.part, old, new))
+    if isinstance(tree, Implies | Same):
+        return type(tree)(*(swapped(part, old, new) for part in parts_of(tree)))
+    return replace(tree, parts=tuple(swapped(part, old, new) for part in tree.parts))
 
 
 def condition_of(tree: Expression) -> Expression | None:

@@ -18,6 +18,9 @@ from torch import Tensor
 
 from allrounder.tasks.tagging import NEVER, Lattice, Run, runs_of
 
+LEAST = -1e9
+"""The log-weight of what no path reaches: finite, as infinities have no gradient."""
+
 
 class Way(NamedTuple):
     """The likeliest spans of one combination of counts, and the log-probability of their tags."""
@@ -79,6 +82,34 @@ def best_by_count(paths: Lattice, counted: Mapping[int, int]) -> list[list[Way]]
         [Way(runs_of(path, num_labels), log) for path, log in zip(*row, strict=True) if log > NEVER]
         for row in zip(tags, logs.tolist(), strict=True)
     ]
+
+
+def mass_by_count(paths: Lattice, counted: Mapping[int, int]) -> Tensor:
+    """Return the log-weight of all legal paths of every combination of counts: [n, C].
+
+    The forward algorithm over the same automaton; combinations stand in the order of `counts`, and
+    one that a record cannot have weighs next to nothing. Gradients flow to the scores.
+    """
+    num_records, num_tokens, num_labels = paths.size
+    every = counts(counted, num_labels)
+    state = paths.o.new_full((num_records, every.size, 1 + 2 * num_labels), LEAST)  # [n, C, G]
+    state[:, 0, 0] = 0.0
+    for t in range(num_tokens):
+        state = _summed(paths, every, state, t)
+    return state.logsumexp(-1)
+
+
+def _summed(paths: Lattice, every: Counts, state: Tensor, t: int) -> Tensor:
+    """Return the log-weights after one more token: [n, C, G]."""
+    num_labels = paths.size[2]
+    inside, live = paths.inside[:, t, None], paths.live[:, t, None]
+    whole = state.logsumexp(-1)
+    opened, ongoing = state[..., 1 : 1 + num_labels], state[..., 1 + num_labels :]
+    begun = whole[:, every.sources].masked_fill(every.never, LEAST).logsumexp(-1)  # [n, L, C]
+    o = torch.where(inside, state[..., :1], whole[..., None]) + paths.o[:, t, None]
+    b = torch.where(inside, LEAST, begun.transpose(1, 2)) + paths.b[:, t, None]
+    i = torch.logaddexp(opened, ongoing) + paths.i[:, t, None]
+    return torch.where(live, torch.cat([o, b, i], -1), state)
 
 
 def _step(paths: Lattice, every: Counts, state: Tensor, t: int) -> tuple[Tensor, Tensor]:

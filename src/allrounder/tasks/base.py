@@ -12,7 +12,7 @@ import pyarrow as pa
 from allrounder.kinds import Kind
 from allrounder.lazy import lazy
 from allrounder.tasks import columns
-from allrounder.types import Speaks, Variable
+from allrounder.types import Likely, Speaks, Variable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -221,6 +221,17 @@ class Task(Kind, ABC):
                 are counted, or numbers that answers are compared with.
         """
         raise AssertionError(f"{type(self).__name__} has no options that rules could read")
+
+    def likely(self, scores: Any, mentioned: Mapping[Any, int]) -> list[Likely]:
+        """Return what records may be answered and how likely that is, uncalibrated, in training.
+
+        A kind that gives none takes no part in the rules loss.
+
+        Args:
+            scores: of the head, as `options` reads them.
+            mentioned: as in `options`.
+        """
+        return []
 
     def taken(self, own: Any, variables: Sequence[Variable], picks: Sequence[int]) -> Any:
         """Return the label that some options make, in the form of `decode`.

@@ -11,7 +11,7 @@ from allrounder.lazy import lazy
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import balanced, class_names, label_column, labels_of
-from allrounder.types import Speaks, Variable
+from allrounder.types import Likely, Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -122,6 +122,10 @@ class Multiclass(Task):
         costs = -(scores.double() / temperature).log_softmax(-1)
         names, best = tuple(self.labels or []), scores.argmax(-1).tolist()
         return [[Variable(None, names, *row)] for row in zip(costs.tolist(), best, strict=True)]
+
+    def likely(self, scores: "Tensor", mentioned: Mapping[Any, int]) -> list[Likely]:
+        """Return the softmax over labels."""
+        return [Likely(None, tuple(self.labels or []), scores.double().softmax(-1))]
 
     def _answer(self, row: np.ndarray, label: str | None) -> dict[str, Any]:
         names = self.labels or []

@@ -14,7 +14,7 @@ from allrounder.records import BadValue
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import class_names, labels_of, lists, not_a_label
-from allrounder.types import Speaks, Variable
+from allrounder.types import Likely, Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -170,6 +170,14 @@ class Multilabel(Task):
             ]
             for row in costs
         ]
+
+    def likely(self, scores: "Tensor", mentioned: Mapping[Any, int]) -> list[Likely]:
+        """Return the sigmoid of every label that is mentioned: without it, and with it."""
+        names = [name for name in self.labels or [] if name in mentioned]
+        columns = [(self.labels or []).index(name) for name in names]
+        odds = scores[:, columns].double()
+        pairs = torch.stack([-odds, odds], -1).sigmoid()
+        return [Likely(n, (False, True), pairs[:, at]) for at, n in enumerate(names)]
 
     def taken(self, own: Any, variables: Sequence[Variable], picks: Sequence[int]) -> Any:
         """Return the labels taken, and of those that are not mentioned the own ones."""

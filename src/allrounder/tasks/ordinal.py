@@ -11,7 +11,7 @@ from allrounder.lazy import lazy
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import class_names, in_order, joined, label_column, labels_of
-from allrounder.types import Speaks, Variable
+from allrounder.types import Likely, Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -136,6 +136,15 @@ class Ordinal(Task):
         names = tuple(self.labels or [])
         best = [names.index(label) for label in self.decode(scores)]
         return [[Variable(None, names, *row)] for row in zip(costs, best, strict=True)]
+
+    def likely(self, scores: "Tensor", mentioned: Mapping[Any, int]) -> list[Likely]:
+        """Return the probability of each label: what one threshold has more than the next."""
+        above = scores.double().cummin(-1).values
+        passed, failed = above.sigmoid(), (-above).sigmoid()
+        # p - q of two sigmoids, without the loss of digits that a difference near 1 would have
+        between = passed[:, :-1] * failed[:, 1:] * -torch.expm1(above[:, 1:] - above[:, :-1])
+        chances = torch.cat([failed[:, :1], between, passed[:, -1:]], -1)
+        return [Likely(None, tuple(self.labels or []), chances)]
 
     def _answer(self, row: np.ndarray, label: str) -> dict[str, Any]:
         every = {n: round(float(p), 6) for n, p in zip(self.labels or [], row, strict=True)}

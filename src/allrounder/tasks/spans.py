@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from allrounder.records import BadValue
 from allrounder.tasks import scoring
 from allrounder.tasks.base import Metric, Task
 from allrounder.tasks.columns import class_names, labels_of, not_a_label, parse_json, strings
-from allrounder.types import Span, Speaks, Variable
+from allrounder.types import Likely, Span, Speaks, Variable
 
 if TYPE_CHECKING:
     import torch
@@ -256,6 +256,20 @@ class Spans(Task):
             [self._variable(record, ways)]
             for record, ways in zip(scores.records, found, strict=True)
         ]
+
+    def likely(self, scores: "TokenScores", mentioned: Mapping[Any, int]) -> list[Likely]:
+        """Return how likely each combination of counts is, over all legal tags: exact."""
+        labels = self.labels or []
+        counted = {name: most for name, most in mentioned.items() if name in labels}
+        paths = tagging.lattice(scores, split_words=self.split_words)
+        numbers = {labels.index(name): most for name, most in counted.items()}
+        chances = automaton.mass_by_count(paths, numbers).softmax(-1)
+        every = product(*(range(most + 1) for most in counted.values()))
+        values = [
+            [{"label": name} for name, n in zip(counted, ns, strict=True) for _ in range(n)]
+            for ns in every
+        ]
+        return [Likely(None, values, chances)]
 
     def _variable(self, record: "tagging.TokenRecord", ways: Sequence["automaton.Way"]) -> Variable:
         values = tagging.mentions([way.runs for way in ways], record, self.labels or [])

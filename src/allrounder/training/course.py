@@ -83,7 +83,12 @@ def train(
     """
     begin(job, model, prepared)
     loop = Loop(
-        model, prepared, job.rows("train"), job.settings, sources=job.records.numbers("source")
+        model,
+        prepared,
+        job.rows("train"),
+        job.settings,
+        sources=job.records.numbers("source"),
+        ascent=job.ascent(prepared),
     )
     _freeze(job, loop, prepared)
     most = INGREDIENTS if job.settings.snapshots == "soup" else 0
@@ -107,6 +112,8 @@ def train(
             saved_at = time.monotonic()
     if job.settings.checkpoint_minutes < float("inf"):
         save_checkpoint(path, loop, _about(keeper, course))
+    if loop.ascent is not None:
+        course.notes.append(loop.ascent.note(loop.state.multipliers))
     if most:
         course.notes.append(cook(job, model, prepared, keeper))
     return keeper, course

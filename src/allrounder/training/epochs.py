@@ -106,11 +106,12 @@ def grouped(
     for start in range(0, len(rows), size):
         pool = rows[start : start + size]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        batches += _cut(pool, lengths, settings)
+        batches += cut(pool, lengths, settings)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def _cut(pool: np.ndarray, lengths: np.ndarray, settings: Training) -> list[np.ndarray]:
+def cut(pool: np.ndarray, lengths: np.ndarray, settings: Training) -> list[np.ndarray]:
+    """Cut rows that are sorted by length into batches of `batch_records` and `batch_tokens`."""
     batches, start = [], 0
     for stop in range(1, len(pool) + 1):
         size = stop - start

@@ -12,13 +12,15 @@ import torch
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import choose_precision
 from allrounder.fusion import Fusion
-from allrounder.injection import Injection, Voting
+from allrounder.injection import Consistency, Injection, Voting
 from allrounder.knowledge import MentionFacts, known_words
 from allrounder.model import Knowing, Model, Prepared, decoder_of, store_frozen
+from allrounder.model.rules_loss import RulesLoss
 from allrounder.records import SPLITS, Field, Records
 from allrounder.rules import Decoder, Rules, Terms
 from allrounder.runs import Run
 from allrounder.tasks import Task
+from allrounder.training.ascent import Ascent
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old
 from allrounder.training.transfer import begin_from
@@ -54,6 +56,7 @@ class Job:
         watch: called with the course after every evaluation; what it raises ends the training.
         rules: what answers have to follow.
         voting: how what rules vote is learned from, if it is.
+        consistency: how training is pulled towards the rules, if it is.
         voted: what they vote of training records; known once it is `learned`.
         visits: by task, how often the shared model is shown a label; known once it is trained.
         knowing: what the model knows beside its weights.
@@ -73,6 +76,7 @@ class Job:
     watch: Callable[["Course"], None] | None = None
     rules: Rules | None = None
     voting: Voting | None = None
+    consistency: Consistency | None = None
     voted: Voted | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
     knowing: Knowing | None = None
@@ -108,6 +112,26 @@ class Job:
     @property
     def _fields(self) -> dict[str, Field]:
         return {n: one.field for one in self.inputs.values() for n in one.fields or []}
+
+    def ascent(self, prepared: Prepared) -> Ascent | None:
+        """Return what pulls training towards the rules of today, where that is asked for.
+
+        Raises:
+            ProjectError: no rule can be counted, or one has too many cases.
+        """
+        if self.rules is None or self.consistency is None:
+            return None
+        facts = MentionFacts(self.knowing.base) if self.knowing else None
+        terms = Terms.of(self.tasks, self._fields, **known_words(facts))
+        loss = RulesLoss(self.rules.today().decoding(), terms, facts)
+        keys, lengths = self.consistency, prepared.lengths()
+        return Ascent(loss, prepared, prepared.unlabelled, lengths, keys, self.settings)
+
+    def unlabelled(self) -> np.ndarray:
+        """Return the training rows without a label that the rules loss looks at, rising."""
+        if self.rules is None or self.consistency is None or not self.consistency.unlabelled:
+            return np.empty(0, dtype=np.int64)
+        return np.setdiff1d(self.records.indices("train"), self.rows("train"))
 
     def _voted(self, tasks: Mapping[str, Task]) -> Voted | None:
         """Return what rules vote of training records, where that is to be learned from."""
@@ -192,6 +216,7 @@ class Job:
         )
         if self.voted is not None:
             self.voted.teach(prepared)
+        prepared.unlabelled = self.unlabelled()
         self.tell("tokenize", 1, 1, "")
         store_frozen(
             prepared,
@@ -205,7 +230,8 @@ class Job:
         """Return the rows that are read: those with labels, and all where some task is searched."""
         if any(task.reads == "inputs" for task in self.tasks.values()):
             return np.arange(len(self.records))
-        return np.sort(np.concatenate([self.rows(split) for split in SPLITS]))
+        rows = [self.rows(split) for split in SPLITS]
+        return np.sort(np.concatenate([*rows, self.unlabelled()]))
 
 
 @contextmanager

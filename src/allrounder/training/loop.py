@@ -12,6 +12,7 @@ from torch import Tensor
 
 from allrounder.encoders.modules import Encoding
 from allrounder.model import Batch, Model, Prepared
+from allrounder.training.ascent import Ascent
 from allrounder.training.averaging import Average
 from allrounder.training.epochs import Epochs
 from allrounder.training.settings import Training
@@ -48,6 +49,8 @@ class State:
     stopped: list[str] = field(default_factory=list)
     planned_without: list[str] = field(default_factory=list)
     """The tasks that had stopped when the current epoch was planned."""
+    multipliers: dict[str, float] = field(default_factory=dict)
+    """By rule, what its loss weighs, where training is pulled towards rules."""
 
 
 class Loop:
@@ -59,6 +62,7 @@ class Loop:
         rows: the training rows.
         settings: the `training` section.
         sources: the number of the source of every record; by default all are of one.
+        ascent: pulls towards the rules, where that is asked for.
     """
 
     def __init__(
@@ -68,9 +72,10 @@ class Loop:
         rows: np.ndarray,
         settings: Training,
         sources: np.ndarray | None = None,
+        ascent: Ascent | None = None,
     ) -> None:
         self.model, self.prepared, self.settings = model, prepared, settings
-        self.rows = rows
+        self.rows, self.ascent = rows, ascent
         self.state = State()
         self.epochs = Epochs(prepared, rows, settings, sources)
         self.epochs.check()
@@ -151,6 +156,7 @@ class Loop:
         total = sum(map(len, group))
         passes = 2 if self.settings.r_drop else 1
         found = [self._backward(rows.repeat(passes), passes * total) for rows in group]
+        self._pull(np.concatenate(group), (done - self._start) / self.settings.epochs)
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(self._learning(), self.settings.clip, foreach=True)
         self.average.begins()
@@ -167,6 +173,14 @@ class Loop:
             seconds=time.perf_counter() - began,
             evaluates=_crosses(done - self._start, after - self._start, self.settings),
         )
+
+    def _pull(self, rows: np.ndarray, done: float) -> None:
+        """Add the gradients of the rules loss, once all tasks train and it has begun."""
+        waits = self.settings.first and self.state.stage == 0
+        if self.ascent is None or waits or not self.ascent.begins(done):
+            return
+        state = self.state
+        state.multipliers = self.ascent.backward(state.step, rows, state.multipliers, state.stopped)
 
     def _learning(self) -> list[Tensor]:
         groups = self.optimizer.param_groups

@@ -105,7 +105,7 @@ def compare(
     alone = {
         name: [
             told(
-                part_of(job, [name], seed, twins.budget),
+                alone_of(job, name, seed, twins.budget),
                 f"{name}-{seed}{brief}",
                 keep=seed == job.settings.seed and not short,
             )
@@ -155,6 +155,15 @@ def part_of(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
     parts = {"tasks": tasks, "inputs": inputs, "freeze": freeze}
     knowing = job.knowing and job.knowing.only(inputs)
     return replace(job, settings=settings, knowing=knowing, **parts)
+
+
+def alone_of(job: Job, name: str, seed: int, budget: float) -> Job:
+    """Return the job that trains one task from its labels: no votes, no pull towards rules.
+
+    What rules teach is a gain of the whole, and a twin is what a team would have without it.
+    """
+    part = part_of(job, [name], seed, budget)
+    return replace(part, voting=None, voted=None, consistency=None)
 
 
 def _epochs(job: Job, names: Sequence[str]) -> float:
