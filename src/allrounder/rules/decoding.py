@@ -251,16 +251,20 @@ class Decoder:
         counting = Counting(some[0], self.terms, self.meaning, tree)
         constant = dict(record.ground.constant)
         known = {leaf: constant.get(self.number(leaf)) for leaf in counting.inputs}
+        # Answers outside of the part are of another one, or none of their options differ here.
         options = {
-            record.ground.keys[answer]: Options(
-                record.variables[answer].values,
-                [Cheapest(cost, ((answer, option),))
-                 for option, cost in enumerate(record.variables[answer].costs)],
+            key: Options(
+                variable.values,
+                [Cheapest(cost, ((place, option),)) for option, cost in enumerate(variable.costs)],
             )
-            for answer in part.answers
-        }  # fmt: skip
+            for place, (key, variable) in enumerate(
+                zip(record.ground.keys, record.variables, strict=True)
+            )
+            if key in counting.keys
+        }
         found = cheapest(counting, known, options)
-        return None if found is None else dict(found.picks)
+        mine = set(part.answers)
+        return None if found is None else {a: o for a, o in found.picks if a in mine}
 
     def _relaxed(
         self, record: _Record, weights: Weights, violated: Sequence[int]
