@@ -92,5 +92,5 @@ def test_what_is_no_rule_is_refused_with_its_column(text, sentence):
 
 
 def test_brackets_have_an_end():
-    with pytest.raises(ProjectError, match="expected at most 100 brackets in one another"):
+    with pytest.raises(ProjectError, match="expected at most 100 brackets, `not` and `=>`"):
         read("(" * 101 + "a = b" + ")" * 101)

@@ -39,10 +39,19 @@ class Clauses:
 
     def _all(self, tree: Expression) -> list[Clause]:
         self._extra: list[Clause] = []
+        self._known: dict[tuple[Expression, bool], list[Clause]] = {}
         return [*self._of(tree, True), *self._extra]
 
     def _of(self, tree: Expression, sign: bool) -> list[Clause]:
-        """Return clauses that hold where the tree does, or where it does not."""
+        """Return clauses that hold where the tree does, or where it does not; each made once.
+
+        A chain of `<=>` asks for each of its parts again at every level above it.
+        """
+        if (tree, sign) not in self._known:
+            self._known[tree, sign] = self._made(tree, sign)
+        return self._known[tree, sign]
+
+    def _made(self, tree: Expression, sign: bool) -> list[Clause]:
         if isinstance(tree, Leaf):
             return [frozenset({(self._number[tree], sign)})]
         if isinstance(tree, Not):

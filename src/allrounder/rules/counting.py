@@ -9,7 +9,8 @@ So `at most 1 of` twenty labels and a hierarchy of twenty labels take some dozen
 2^20. Truth has three values: what a record does not tell breaks no rule.
 
 Numbers are floats or arrays with one entry a record; only their sums and products are taken, so
-that any kind of array with gradients will do.
+that any kind of array with gradients will do, and so will the cheapest of several answers for a sum
+and two answers side by side for a product: then what is found is the cheapest answer (`cheapest`).
 """
 
 from collections import Counter
@@ -38,6 +39,9 @@ from allrounder.rules.terms import Key, Spoken, Terms
 MOST = 4096
 """Cases of one rule that are looked at, one after the other."""
 
+FEW = 512
+"""Cases that are looked at for an answer: more take as long as a solver."""
+
 COUNTED = {"label", "rank", "labels", "spans"}
 """How tasks answer whose answers have probabilities that can be summed."""
 
@@ -46,6 +50,16 @@ States = dict[Truth, Any]
 
 Tally = dict[tuple[int, int], Any]
 """How likely so many parts are true, and so many are not told."""
+
+
+class TooManyCases(ProjectError):
+    """A rule has more cases than are looked at."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(
+            f"{title} has more than {MOST:,} cases, too many for `knowledge.rules_loss`: say it in "
+            "several rules that share fewer answers."
+        )
 
 
 @dataclass(frozen=True)
@@ -131,11 +145,15 @@ class Counting:
         rule: the rule.
         terms: the words of the project.
         meaning: says whether leaves hold.
+        tree: what has to hold, where it is not what the rule says.
     """
 
-    def __init__(self, rule: Rule, terms: Terms, meaning: Meaning) -> None:
-        self.rule, self.meaning = rule, meaning
-        self.leaves = list(dict.fromkeys(leaves(rule.tree)))
+    def __init__(
+        self, rule: Rule, terms: Terms, meaning: Meaning, tree: Expression | None = None
+    ) -> None:
+        self.rule, self.meaning, self.title = rule, meaning, rule.title
+        self.tree = tree or rule.tree
+        self.leaves = list(dict.fromkeys(leaves(self.tree)))
         self.key = {leaf: terms.key(leaf) for leaf in self.leaves}
 
     @cached_property
@@ -163,17 +181,55 @@ class Counting:
         Raises:
             ProjectError: there are too many cases.
         """
-        states = _Cases(self, known, options).states(self.rule.tree, {})
+        states = _Cases(self, known, options).states(self.tree, {})
         return states.get(True, 0) + states.get(None, 0), states.get(False, 0)
+
+
+@dataclass(frozen=True)
+class Cheapest:
+    """Some options taken and what they cost: `+` keeps the cheaper, `*` takes both."""
+
+    cost: float = 0.0
+    picks: tuple[tuple[int, int], ...] = ()
+
+    def __add__(self, other: "Cheapest") -> "Cheapest":
+        return self if self.cost <= other.cost else other
+
+    def __mul__(self, other: "Cheapest") -> "Cheapest":
+        return Cheapest(self.cost + other.cost, self.picks + other.picks)
+
+
+def cheapest(
+    counting: Counting, known: Mapping[Leaf, Truth], options: Mapping[Key, Options]
+) -> Cheapest | None:
+    """Return the cheapest answer that follows a rule, or None where none does.
+
+    Args:
+        counting: the rule.
+        known: as in `Counting.likely`.
+        options: by answer, what it may be, and for each option a `Cheapest` that takes it.
+
+    Raises:
+        TooManyCases: there are too many cases.
+    """
+    cases = _Cases(counting, known, options, Cheapest(), FEW)
+    states = cases.states(counting.tree, {})
+    found = [states[truth] for truth in (True, None) if truth in states]
+    return min(found, key=lambda one: one.cost, default=None)
 
 
 class _Cases:
     """One rule over the answers of some records that are alike in what they tell."""
 
     def __init__(
-        self, counting: Counting, known: Mapping[Leaf, Truth], options: Mapping[Key, Options]
+        self,
+        counting: Counting,
+        known: Mapping[Leaf, Truth],
+        options: Mapping[Key, Options],
+        one: Any = 1.0,
+        most: int = MOST,
     ) -> None:
-        self.counting, self.known, self.left = counting, known, MOST
+        self.counting, self.known, self.left, self.one = counting, known, most, one
         self.cells = {
             key: self._cells(key, options[key]) for key in counting.keys if key in options
         }
@@ -203,9 +259,9 @@ class _Cases:
     def _leaf(self, leaf: Leaf, fixed: Mapping[Key, int]) -> States:
         key = self.counting.key[leaf]
         if key not in self.cells:
-            return {self.known.get(leaf): 1.0}
+            return {self.known.get(leaf): self.one}
         if key in fixed:
-            return {self.cells[key][fixed[key]][0][leaf]: 1.0}
+            return {self.cells[key][fixed[key]][0][leaf]: self.one}
         found = States()
         for said, chance in self.cells[key]:
             _add(found, said[leaf], chance)
@@ -213,7 +269,7 @@ class _Cases:
 
     def _tally(self, parts: Sequence[Expression], fixed: Mapping[Key, int]) -> Tally:
         """Return how likely how many of some parts are true: those that share nothing apart."""
-        total: Tally = {(0, 0): 1.0}
+        total: Tally = {(0, 0): self.one}
         for some, shared in self._components(parts, fixed):
             mine = self._together(some, shared, fixed)
             both: Tally = {}
@@ -235,10 +291,7 @@ class _Cases:
         for cell, (_, chance) in enumerate(self.cells[shared]):
             self.left -= 1
             if self.left < 0:
-                raise ProjectError(
-                    f"{self.counting.rule.title} has more than {MOST:,} cases, too many for "
-                    "`knowledge.rules_loss`: say it in several rules that share fewer answers."
-                )
+                raise TooManyCases(self.counting.title)
             for place, p in self._tally(parts, {**fixed, shared: cell}).items():
                 _add(found, place, chance * p)
         return found

@@ -7,23 +7,29 @@ the optimum, and CP-SAT where that takes more than a budget of nodes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from typing import Any
 
 from allrounder.rules.clauses import Clauses
+from allrounder.rules.counting import Cheapest, Counting, Options, TooManyCases, cheapest
 from allrounder.rules.exact import solve
 from allrounder.rules.grounding import Ground, Grounding, Part, Signs, Weights
 from allrounder.rules.meaning import Facts, Meaning, truth
-from allrounder.rules.problem import Exhausted, search
+from allrounder.rules.problem import Exhausted, Form, search
 from allrounder.rules.rule import Rules
-from allrounder.rules.syntax import Leaf, condition_of
+from allrounder.rules.syntax import And, Leaf, condition_of
 from allrounder.rules.terms import Key, Terms
 from allrounder.types import Variable
 
 BUDGET = 6000
 """Nodes that branch and bound may make for a part of a record."""
+
+LARGE = 100
+"""Variables of a part, helpers included, above which its rules are counted, and where that has too
+many cases CP-SAT begins at once: the tables of branch and bound grow with the square of them."""
 
 REMEMBERED = 512
 """Grounded rules that are kept for records which are alike."""
@@ -223,12 +229,42 @@ class Decoder:
         return known
 
     def _solved(self, part: Part, record: _Record) -> dict[int, int] | None:
+        if part.is_hard and self._has_helpers(part):
+            with suppress(TooManyCases):
+                return self._counted(part, record)
         costs = part.costs(record.variables)
         try:
-            choice = search(part.form, costs, budget=self.budget)
+            choice = _searched(part.form, costs, self.budget)
         except Exhausted:
             choice = solve(part.form, costs)
         return None if choice is None else part.options(choice, record.variables)
+
+    def _has_helpers(self, part: Part) -> bool:
+        """Return whether a part is large for its helpers, of which counting needs none."""
+        size = len(part.form.sizes)
+        return size > LARGE and size > 2 * len(part.answers)
+
+    def _counted(self, part: Part, record: _Record) -> dict[int, int] | None:
+        """Return the cheapest choice under hard rules by counting, which needs no helpers."""
+        some = [self.rules.rules[place] for place in sorted(part.rules)]
+        tree = some[0].tree if len(some) == 1 else And(tuple(rule.tree for rule in some))
+        counting = Counting(some[0], self.terms, self.meaning, tree)
+        constant = dict(record.ground.constant)
+        known = {leaf: constant.get(self.number(leaf)) for leaf in counting.inputs}
+        # Answers outside of the part are of another one, or none of their options differ here.
+        options = {
+            key: Options(
+                variable.values,
+                [Cheapest(cost, ((place, option),)) for option, cost in enumerate(variable.costs)],
+            )
+            for place, (key, variable) in enumerate(
+                zip(record.ground.keys, record.variables, strict=True)
+            )
+            if key in counting.keys
+        }
+        found = cheapest(counting, known, options)
+        mine = set(part.answers)
+        return None if found is None else {a: o for a, o in found.picks if a in mine}
 
     def _relaxed(
         self, record: _Record, weights: Weights, violated: Sequence[int]
@@ -267,6 +303,13 @@ class Decoder:
             if differs:
                 found[self.rules.rules[place].id] = differs
         return found
+
+
+def _searched(form: Form, costs: list[list[float]], budget: int) -> list[int] | None:
+    """Search with branch and bound, where laying its tables out is worth it."""
+    if len(form.sizes) > LARGE:
+        raise Exhausted
+    return search(form, costs, budget=budget)
 
 
 def _shared(choice: Sequence[int], layout: Mapping[str, int]) -> Picks:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isinf
 from typing import Any
 
 from allrounder.rules.clauses import Clause, Clauses
@@ -49,6 +49,12 @@ class Part:
     classes: list[list[list[int]]]
     extra: list[list[float]]
     rules: set[int]
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether nothing in it can be paid for."""
+        paid = any(cost for some in self.extra for cost in some)
+        return not paid and all(isinf(weight) for weight in self.form.weights)
 
     def costs(self, variables: Sequence[Variable]) -> list[list[float]]:
         """Return what each option costs: each class its cheapest."""

@@ -12,7 +12,8 @@ one    = "not" one | "(" rule ")" | how-many "of" "{" rule {"," rule} "}"
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -158,18 +159,26 @@ class _Parser:
         return tree
 
     def rule_(self) -> Expression:
+        with self.deeper():
+            left = self.side()
+            return Same(left, self.side()) if self.skip("<=>") else left
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Refuse what lies too deep to be read."""
         self.depth += 1
         if self.depth > DEEPEST:
-            self.refuse(self.next.at, f"at most {DEEPEST} brackets in one another", "more")
-        left = self.side()
-        if self.skip("<=>"):
-            left = Same(left, self.side())
+            what = f"at most {DEEPEST} brackets, `not` and `=>` in one another"
+            self.refuse(self.next.at, what, "more")
+        yield
         self.depth -= 1
-        return left
 
     def side(self) -> Expression:
         left = self.either()
-        return Implies(left, self.side()) if self.skip("=>") else left
+        if not self.skip("=>"):
+            return left
+        with self.deeper():
+            return Implies(left, self.side())
 
     def either(self) -> Expression:
         left = self.any()
@@ -196,7 +205,8 @@ class _Parser:
 
     def one(self) -> Expression:
         if self.skip("not"):
-            return Not(self.one())
+            with self.deeper():
+                return Not(self.one())
         if self.skip("("):
             tree = self.rule_()
             self.need(")")

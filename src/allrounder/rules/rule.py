@@ -152,9 +152,14 @@ class Rules:
         _check_ids(rules, name)
         for rule in rules:
             _ = rule.tree  # what cannot be read is refused now
+        listed_words = sections.get("lexicons") or {}
+        if not isinstance(listed_words, Mapping):
+            raise ProjectError(
+                f"{name}: `lexicons` must be a mapping of names to lists of phrases, or to files "
+                f"of them. Got {listed_words!r}."
+            )
         lexicons = {
-            str(key): _lexicon(str(key), words, folder, name)
-            for key, words in (sections.get("lexicons") or {}).items()
+            str(key): _lexicon(str(key), words, folder, name) for key, words in listed_words.items()
         }
         return cls(rules=rules, lexicons=lexicons, version=str(sections.get("version") or ""))
 
@@ -216,7 +221,8 @@ def _rule(spec: Any, number: int, name: str) -> Rule:
         spec = {"says": spec}
     if isinstance(spec, Mapping):
         spec = {"id": f"rule_{number}", **spec}
-        spec = {k: str(v) if k in {"id", "version", "says"} else v for k, v in spec.items()}
+        texts = {"id", "version", "says"}
+        spec = {k: str(v) if k in texts and v is not None else v for k, v in spec.items()}
     rule = build(Rule, spec, at=f"{name}: rules.{number}")
     if not re.fullmatch(r"[\w.\-]+", rule.id):
         raise ProjectError(
@@ -238,14 +244,32 @@ def _lexicon(key: str, words: Any, folder: Path, name: str) -> list[str]:
             words = (folder / words).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ProjectError(f"{name}: `lexicons.{key}` cannot be read: {error}.") from None
-    found = [str(word).strip() for word in words or [] if str(word).strip()]
+    if not isinstance(words or [], list):
+        raise ProjectError(
+            f"{name}: `lexicons.{key}` must be a list of phrases, or a file of them. Got {words!r}."
+        )
+    known = [str(word).strip() for word in words or [] if word is not None]
+    found = [word for word in known if word]
     if not found:
         raise ProjectError(f"{name}: `lexicons.{key}` holds no phrase.")
     return found
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which `yes`, `no` and `on` are labels: only true and false are truth values."""
+    """YAML in which `yes`, `no` and `on` are labels, and a key may stand once.
+
+    Only true and false are truth values.
+    """
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise yaml.YAMLError(
+                    f"line {key.start_mark.line + 1} names the key {key.value!r} a second time"
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 _BOOL = "tag:yaml.org,2002:bool"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NoReturn, Self
 
 import pyarrow as pa
@@ -225,8 +226,10 @@ class _Check:
 
     def number(self, value: str) -> None:
         try:
-            float(value)
+            finite = isfinite(float(value))
         except ValueError:
+            finite = False
+        if not finite:
             self.refuse(f"a number to compare `{self.leaf.name}` with", repr(value))
 
     def compare(self) -> None:

@@ -90,6 +90,7 @@ def _trial(
                 f"{rule.title}, test {number}: {name!r} is neither a task nor an input."
                 f"{did_you_mean(name, known)} Known: {listed(known)}."
             )
+    _check_labels(terms, rule, number, case)
     told = facts if case.facts is None else ListedFacts(case.facts)
     meaning = Meaning(rules, terms, told)
     try:
@@ -104,6 +105,20 @@ def _trial(
     return Trial(
         rule=rule.id, number=number, expected=case.holds, found=found, given=dict(case.given)
     )
+
+
+def _check_labels(terms: Terms, rule: Rule, number: int, case: Case) -> None:
+    """Refuse a case whose answer is no label of its task: it would try nothing."""
+    for name, value in case.given.items():
+        task = terms.tasks.get(name)
+        if task is None or not task.labels or task.speaks not in {"label", "rank", "labels"}:
+            continue
+        for label in map(str, _several(value)):
+            if label not in task.labels:
+                raise ProjectError(
+                    f"{rule.title}, test {number}: expected a label of `{name}`, found {label!r}."
+                    f"{did_you_mean(label, task.labels)} Labels: {listed(task.labels)}."
+                )
 
 
 def _answer(terms: Terms, name: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ begin late, grow slowly, and have a bound.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,7 +63,8 @@ class Ascent:
         rows = np.unique(np.concatenate([rows, self._drawn(step, len(rows))]))
         order = rows[np.argsort(self.lengths[rows], kind="stable")]
         broken: dict[str, list[float]] = defaultdict(list)
-        for part in cut(order, self.lengths, self.settings):
+        wide = replace(self.settings, batch_records=len(rows))  # sums over tags like many at once
+        for part in cut(order, self.lengths, wide):
             found = self.loss.followed(self.prepared, np.sort(part), held=held)
             self._descend(found, now, len(rows))
             for id, one in found.items():
