@@ -268,8 +268,9 @@ def main() -> None:
         f"{np.mean(counts):.1f} candidates (median {np.median(counts):.0f}). Percent.",
         f"Fitted weights: prior {best.prior:.2f}, context {best.context:.2f}, coherence "
         f"{best.coherence:.2f}, types {best.types:.2f}, NIL {best.nil:.2f} "
-        f"({bent.nil:.2f} alone); as it comes: 1, 1, 1, 0.25, -0.25, the last two chosen on mentions "
-        f"that are not tested on. A fit takes a moment; reading {len(linker.reader.known):,} entities once and all texts is what takes "
+        f"({bent.nil:.2f} alone); as it comes: 1, 1, 1, 0.25, -0.25, the last two chosen on other "
+        "mentions of the lemmas to fit. A fit takes a moment; reading "
+        f"{len(linker.reader.known):,} entities once and all texts is what takes "
         f"time: {len(test) / seconds:.0f} mentions a second of one core, from nothing.",
         f"spaCy {peer['version']}: the default network on a blank English pipeline, the same "
         "candidates and priors, entity vectors by the same encoder, trained on four fifths of the "
