@@ -129,7 +129,9 @@ def linked(language: str) -> dict[str, float]:
     del aliases
     build = seconds(lambda: Lexicon.of(snapshot), tries=3)
     lexicon = Lexicon.of(snapshot)
-    held = sum(array.nbytes for array in [*lexicon._meanings, lexicon._bounds, lexicon._reach])
+    held = sum(
+        array.nbytes for array in [*lexicon._meanings, lexicon._bounds, lexicon._lengths.table]
+    )
     mentions = sum(map(len, lexicon.find_all(texts)))
     one = seconds(lambda: [lexicon.find(text) for text in texts], tries=3)
     all_ = seconds(lambda: lexicon.find_all(texts), tries=3)

@@ -5,11 +5,12 @@ sense falls with its rank (1/rank), the gloss without its examples is the descri
 facts. Texts are the examples in glosses that contain a lemma of their synset with two senses or
 more. A fifth of these examples have no right answer: their synsets are left out of the knowledge
 base, while their names keep other senses, two or more. Examples are split by lemma into a small
-part to fit four weights (and spaCy's network) and a part to test on.
+part to fit five weights (and spaCy's network) and a part to test on.
 
 Systems: the prior alone; the prior with a fitted NIL; ours with the weights it comes with; ours
-fitted; without coherence; spaCy's EntityLinker (description vectors from the same encoder), trained
-on the fitting part, its candidates and priors the same.
+fitted; without coherence, without types, without prior; with a threshold for NIL of its own, fitted
+to accuracy on the fitting part; spaCy's EntityLinker (description vectors from the same encoder),
+trained on the fitting part, its candidates and priors the same.
 
 Default size: 3,000 test mentions, one split, MiniLM frozen, five minutes on one core. --full: all.
 """
@@ -19,6 +20,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -176,7 +178,7 @@ def evidence(linker: Linker, cases: Sequence[Case]) -> list[Evidence]:
 def only(evidence: Sequence[Evidence], *names: str) -> list[Evidence]:
     """Return the evidence with all but some of it at zero."""
     return [
-        one._replace(**{name: 0 * getattr(one, name) for name in ("context", "coherence")
+        one._replace(**{name: 0 * getattr(one, name) for name in ("context", "coherence", "types")
                         if name not in names})
         for one in evidence
     ]  # fmt: skip
@@ -237,23 +239,27 @@ def main() -> None:
     known = evidence(linker, fit)
     right = [case.right for case in fit]
     asked, seconds = timed(lambda: evidence(linker, test))
-    everything = ("context", "coherence")
+    everything = ("context", "coherence", "types")
     weights = {
         "prior": (Weights(nil=-math.inf), ()),
         "prior, NIL fitted": (fitted(only(known), right, Weights()), ()),
         "ours, as it comes": (Weights(), everything),
         "ours, fitted": (fitted(known, right, Weights()), everything),
-        "… without coherence": (fitted(only(known, "context"), right, Weights()), ("context",)),
+        "… without coherence": _left_out("coherence", known, right),
+        "… without types": _left_out("types", known, right),
         "… without prior": (fitted(_unprior(known), right, Weights()), everything),
     }
     rows = [["system", "accuracy", "NIL F1", "NIL AUC", "accuracy, not NIL", "ECE"]]
     for name, (found, names) in weights.items():
         told = _unprior(asked) if name.endswith("without prior") else asked
         rows.append([name, *scores([found.probabilities(e) for e in only(told, *names)], test)])
+    best = weights["ours, fitted"][0]
+    bent = _nil_alone(best, known, right)
+    cells = scores([bent.probabilities(one) for one in asked], test)
+    rows.append(["… NIL calibrated alone", *cells])
     peer = spacy_likely(base, linker, fit, test)
     *cells, _ = scores([np.array(one) for one in peer["answers"]], test)
     rows.append(["spaCy EntityLinker", *cells, "–"])
-    best = weights["ours, fitted"][0]
     counts = [len(case.mentions[case.mention].candidates) for case in test]
     keep(NAME, "Which sense of a noun is meant, or none that is known", rows, [
         f"WordNet 3.0: {len(base.snapshot.entities):,} noun synsets, {len(base.lexicon):,} names; "
@@ -261,8 +267,10 @@ def main() -> None:
         f"{np.mean([case.right is None for case in test]):.0%} are NIL; a mention has "
         f"{np.mean(counts):.1f} candidates (median {np.median(counts):.0f}). Percent.",
         f"Fitted weights: prior {best.prior:.2f}, context {best.context:.2f}, coherence "
-        f"{best.coherence:.2f}, NIL {best.nil:.2f}; as it comes: 1, 1, 1, -1. A fit takes a "
-        f"moment; reading {len(linker.reader.known):,} entities once and all texts is what takes "
+        f"{best.coherence:.2f}, types {best.types:.2f}, NIL {best.nil:.2f} "
+        f"({bent.nil:.2f} alone); as it comes: 1, 1, 1, 0.25, -0.25, the last two chosen on other "
+        "mentions of the lemmas to fit. A fit takes a moment; reading "
+        f"{len(linker.reader.known):,} entities once and all texts is what takes "
         f"time: {len(test) / seconds:.0f} mentions a second of one core, from nothing.",
         f"spaCy {peer['version']}: the default network on a blank English pipeline, the same "
         "candidates and priors, entity vectors by the same encoder, trained on four fifths of the "
@@ -278,6 +286,25 @@ def main() -> None:
         "Speed and memory of finding mentions at a million aliases: "
         "[knowledge_store](knowledge_store.md).",
     ])  # fmt: skip
+
+
+def _left_out(
+    name: str, known: Sequence[Evidence], right: Sequence[int | None]
+) -> tuple[Weights, tuple[str, ...]]:
+    """Return the weights that fit without one sort of evidence, and the names of the others."""
+    names = tuple(other for other in ("context", "coherence", "types") if other != name)
+    return fitted(only(known, *names), right, Weights()), names
+
+
+def _nil_alone(weights: Weights, known: Sequence[Evidence], right: Sequence[int | None]) -> Weights:
+    """Return the weights with the score of NIL that answers most of some mentions rightly."""
+
+    def hits(nil: float) -> int:
+        bent = replace(weights, nil=nil)
+        said = [_said(bent.probabilities(one)) for one in known]
+        return sum(a == (-1 if b is None else b) for a, b in zip(said, right, strict=True))
+
+    return replace(weights, nil=max(np.linspace(-4, 4, 81).tolist(), key=hits))
 
 
 def _unprior(evidence: Sequence[Evidence]) -> list[Evidence]:

@@ -191,7 +191,7 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"knowledge": {"facts": "kb.tsv", "linking": {"priors": 2}}},
             "`knowledge.linking.priors` is not a known key. Did you mean 'prior'? Known: "
-            "coherence, context, nil, prior.",
+            "coherence, context, nil, prior, types.",
         ),
         (
             {"knowledge": {"facts": "kb.tsv", "linking": {"context": -1}}},

@@ -136,3 +136,25 @@ def test_labels_at_places_that_are_no_mentions_are_passed_by():
     assert linker().fit([*LABELED, odd]).weights == linker().fit(LABELED).weights
     with pytest.raises(DataError, match=r"found none\. Check start and end"):
         linker().fit([odd])
+
+
+def test_what_is_of_a_type_tells_which_type_is_meant():
+    kinds = {"city": "streets where millions live", "singer": "songs on a stage"}
+    facts = [Fact(f"{kind}{at}", "type", kind) for kind in kinds for at in range(4)]
+    facts += [
+        Fact(f"{kind}{at}", "description", said) for kind, said in kinds.items() for at in range(4)
+    ]
+    facts += [Fact(f"paris-{kind}", "name", "Paris") for kind in kinds]
+    facts += [Fact(f"paris-{kind}", "type", kind) for kind in kinds]
+    found = linker(facts=[*FACTS, *facts], weights=Weights(context=0.0, types=1.0))
+    (one,) = found.link("Paris has streets where millions live")
+    assert found.base.snapshot.entities[one.likeliest] == "paris-city"
+    (one,) = found.link("Paris sang songs on a stage")
+    assert found.base.snapshot.entities[one.likeliest] == "paris-singer"
+
+
+def test_entities_without_a_type_have_no_evidence_of_types():
+    found = linker()
+    text = "an apple grows on trees"
+    (evidence,) = found.evidence([text], [found.base.find(text)])
+    assert evidence.types.tolist() == [0.0, 0.0]

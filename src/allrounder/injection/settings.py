@@ -214,7 +214,7 @@ class Knowledge:
         injection: how facts of what a text mentions reach its features, one kind or several; by
             default `gazetteer`.
         linking: whether candidates of a mention lend what they have by how likely they are meant;
-            a mapping gives the weights of `prior`, `context` and `coherence`, and the score of
+            a mapping gives the weights of `prior`, `context`, `coherence`, `types`, the score of
             `nil`.
         rules: the file of rules that answers have to follow, beside the project file.
         votes: whether rules that read only inputs vote on training records without a label; a

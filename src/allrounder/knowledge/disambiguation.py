@@ -1,9 +1,9 @@
 """Which of the entities that a mention may name is meant, or whether none of them is.
 
-The score of a candidate is α log prior + β context + γ coherence, that of none of them (NIL) is a
-number of its own; a softmax over all makes them probabilities. It is a conditional logit (McFadden
-1974), so the four weights have one likeliest value on labelled mentions, and no weight belongs to
-an entity: one that is added later is judged like the others.
+The score of a candidate is α log prior + β context + γ coherence + δ types, that of none of them
+(NIL) is a number of its own; a softmax over all makes them probabilities. It is a conditional logit
+(McFadden 1974), so the five weights have one likeliest value on labelled mentions, and no weight
+belongs to an entity: one that is added later is judged like the others.
 """
 
 import math
@@ -34,6 +34,9 @@ NEAREST = 8
 TOLD = 8
 """Facts that the text about an entity is made of at most, beside its description."""
 
+EXAMPLES = 4
+"""Entities that stand for a type; sixteen told no more."""
+
 RARE = 1e-6
 """What a prior of zero counts as."""
 
@@ -48,18 +51,20 @@ class Evidence(NamedTuple):
         priors: how likely each is before anything else is known: [c].
         context: how much nearer each is to the text around than other entities are: [c].
         coherence: how much it has to do with what else the text mentions, from 0 to 1: [c].
+        types: how much nearer things of its types are to the text around than others are: [c].
     """
 
     priors: np.ndarray
     context: np.ndarray
     coherence: np.ndarray
+    types: np.ndarray
 
     def columns(self) -> np.ndarray:
-        """Return what the weights are multiplied with, NIL last: [c + 1, 4]."""
-        table = np.zeros((len(self.priors) + 1, 4))
-        table[:-1, 0] = np.log(np.maximum(self.priors, RARE))
-        table[:-1, 1], table[:-1, 2] = self.context, self.coherence
-        table[-1, 3] = 1.0
+        """Return what the weights are multiplied with, NIL last: [c + 1, 5]."""
+        table = np.zeros((len(self.priors) + 1, 5))
+        known = np.log(np.maximum(self.priors, RARE)), self.context, self.coherence, self.types
+        table[:-1, :4] = np.stack(known, 1)
+        table[-1, 4] = 1.0
         return table
 
 
@@ -71,6 +76,7 @@ class Weights:
         prior: of the logarithm of the prior.
         context: of the context, in standard deviations over other entities.
         coherence: of the coherence.
+        types: of what its types have to do with the text, in standard deviations too.
         nil: the score of NIL; at −∞ a mention always means one of its candidates.
     """
 
@@ -79,10 +85,11 @@ class Weights:
     prior: float = 1.0
     context: float = 1.0
     coherence: float = 1.0
-    nil: float = -1.0
+    types: float = 0.25
+    nil: float = -0.25
 
     def __post_init__(self) -> None:
-        for name in ("prior", "context", "coherence"):
+        for name in ("prior", "context", "coherence", "types"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected 0 or more.")
         if not self.nil < math.inf:
@@ -91,7 +98,7 @@ class Weights:
     def probabilities(self, evidence: Evidence) -> np.ndarray:
         """Return how likely each candidate is, and last how likely none of them is: [c + 1]."""
         known = evidence.columns()
-        scores = known[:, :3] @ np.array(astuple(self)[:3])
+        scores = known[:, :4] @ np.array(astuple(self)[:4])
         scores[-1] = self.nil
         odds = np.exp(scores - scores.max())
         return odds / odds.sum()
@@ -121,7 +128,7 @@ def fitted(evidence: Sequence[Evidence], meant: Sequence[int | None], begin: Wei
     ]
     known, starts = np.concatenate(tables), starts[:-1]
     first = np.array(astuple(begin))
-    first[3] = max(first[3], math.log(RARE))
+    first[4] = max(first[4], math.log(RARE))
 
     def surprise(weights: np.ndarray) -> tuple[float, np.ndarray]:
         scores = known @ weights
@@ -132,7 +139,7 @@ def fitted(evidence: Sequence[Evidence], meant: Sequence[int | None], begin: Wei
         loss = -np.log(np.maximum(likely[right], 1e-300)).sum() + (off**2).sum() / 2
         return loss, likely @ known - known[right].sum(0) + off / TRUST
 
-    bounds = [(0, None)] * 3 + [(None, None)]
+    bounds = [(0, None)] * 4 + [(None, None)]
     found = optimize.minimize(surprise, first, jac=True, method="L-BFGS-B", bounds=bounds)
     return Weights(*found.x.tolist())
 
@@ -166,6 +173,35 @@ def surroundings(text: str, mention: Mention) -> str:
     if end < len(text) and " " in behind:
         behind = behind.rsplit(" ", 1)[0]
     return f"{before.rstrip()} {behind.lstrip()}".strip()
+
+
+class Examples:
+    """What types a knowledge base has, and some entities of each.
+
+    A type of an entity is whatever it is an instance or a kind of, in however many steps.
+
+    Args:
+        base: the knowledge base.
+    """
+
+    def __init__(self, base: Base) -> None:
+        self._kinds = base.kinds
+        sizes = np.diff(self._kinds.offsets)
+        order = np.argsort(self._kinds.numbers, kind="stable")
+        self._members = np.repeat(np.arange(len(sizes)), sizes)[order]
+        counts = np.bincount(self._kinds.numbers, minlength=len(self._kinds.names))
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+
+    def types(self, entity: int) -> list[int]:
+        """Return the numbers of an entity's types."""
+        offsets = self._kinds.offsets
+        return self._kinds.numbers[offsets[entity] : offsets[entity + 1]].tolist()
+
+    def of(self, type: int) -> list[int]:
+        """Return some entities of a type, evenly from all."""
+        members = self._members[self._starts[type] : self._starts[type + 1]]
+        places = np.linspace(0, len(members) - 1, min(EXAMPLES, len(members))).astype(int)
+        return members[places].tolist()
 
 
 class Relations:

@@ -4,12 +4,15 @@ At every place where an alias may begin the longest one that fits is taken, and 
 behind it. In scripts that set words apart an alias never begins or ends inside a word; in Chinese,
 Japanese, Korean and their like it may at any character.
 
-Aliases are kept as sorted 64-bit hashes; all stretches of a text that can be an alias are hashed
-and looked up at once. No text of an alias is kept: a wrong mention by equal hashes is expected once
-in a billion texts of 480 characters beside a million aliases.
+Aliases are kept as sorted 64-bit hashes. A table tells from the first four characters at a place
+how long aliases that begin so are; all stretches of such lengths are hashed and looked up at once.
+That matters where an alias may begin at any character, as in Chinese. No text of an alias is kept:
+a wrong mention by equal hashes is expected once in a billion texts of 480 characters beside a
+million aliases.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,8 +27,11 @@ from allrounder.knowledge.snapshot import Snapshot
 BLOCK = 1 << 16
 """Characters that are folded and searched at a time."""
 
-BEGINNINGS = 18
-"""Bits that tell the first two characters of an alias."""
+FACTORS = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
+"""What the first characters of an alias are multiplied with to tell its beginning in 32 bits."""
+
+LONG = 32
+"""Bits of a number: from this length on aliases of any length are looked for where one begins."""
 
 LONGEST = 256
 """Names with more characters are not looked for."""
@@ -52,6 +58,10 @@ class Mention(NamedTuple):
     priors: tuple[float, ...]
 
 
+_MADE = partial(tuple.__new__, Mention)
+"""Makes a mention of its four parts in a third of the time: there are a hundred in a text."""
+
+
 class Meanings(NamedTuple):
     """What every alias may mean.
 
@@ -67,16 +77,67 @@ class Meanings(NamedTuple):
     entities: np.ndarray
     priors: np.ndarray
 
-    def of_all(self, aliases: np.ndarray) -> "Iterator[Meaning]":
-        """Yield entities and priors of each alias."""
+    def of_all(self, aliases: np.ndarray) -> tuple[list[tuple[int, ...]], list[tuple[float, ...]]]:
+        """Return the entities of each alias, and their priors."""
         starts, ends = self.offsets[aliases], self.offsets[aliases + 1]
-        likeliest, alone = self.entities[starts].tolist(), (ends - starts == 1).tolist()
-        for i, entity in enumerate(likeliest):
-            if alone[i]:
-                yield (entity,), CERTAIN
-            else:
-                span = slice(starts[i], ends[i])
-                yield tuple(self.entities[span].tolist()), tuple(self.priors[span].tolist())
+        entities: list[tuple[int, ...]] = [*zip(self.entities[starts].tolist(), strict=True)]
+        priors = [CERTAIN] * len(entities)
+        for i in np.flatnonzero(ends - starts > 1).tolist():
+            span = slice(starts[i], ends[i])
+            entities[i] = tuple(self.entities[span].tolist())
+            priors[i] = tuple(self.priors[span].tolist())
+        return entities, priors
+
+
+class Lengths:
+    """How long aliases with a beginning are: bit n - 1 of a number for length n, the last for more.
+
+    An alias of fewer than four characters is kept by all of them. Two beginnings may share a
+    number, so that a length may be told that there is not.
+
+    Args:
+        beginnings: 32 bits for each alias that tell its beginning.
+        lengths: the length of each.
+    """
+
+    def __init__(self, beginnings: np.ndarray, lengths: np.ndarray) -> None:
+        self._shift = np.uint32(32 - max(8, len(lengths).bit_length() + 1))
+        self.table = np.zeros(1 << (32 - int(self._shift)), np.uint32)
+        bits = np.uint32(1) << (np.minimum(lengths, LONG) - 1).astype(np.uint32)
+        np.bitwise_or.at(self.table, beginnings >> self._shift, bits)
+        self._longest = int(lengths.max(initial=0))
+
+    def stretches(
+        self, codes: np.ndarray, may_start: np.ndarray, may_end: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return start and end of all that can be an alias; of one start the longest comes last."""
+        starts = may_start.nonzero()[0]
+        told = self._told(_beginnings(codes), starts)
+        bits = np.unpackbits(told.astype("<u4").view(np.uint8), bitorder="little")
+        each = bits.view(bool).nonzero()[0]
+        froms, ends = starts[each >> 5], starts[each >> 5] + (each & 31) + 1
+        fits = np.append(may_end, np.zeros(LONG, bool))[ends - 1]
+        froms, ends = froms[fits], ends[fits]
+        if self._longest > LONG:
+            more = self._long(starts[told >= np.uint32(1 << (LONG - 1))], may_end)
+            froms, ends = np.append(froms, more[0]), np.append(ends, more[1])
+        return froms, ends
+
+    def _told(self, beginnings: Sequence[np.ndarray], starts: np.ndarray) -> np.ndarray:
+        """Return the lengths of what may begin at each start: those of each beginning alone."""
+        *short, whole = (self.table[each[starts] >> self._shift] for each in beginnings)
+        told = whole & np.uint32(-(1 << len(short)) & 0xFFFFFFFF)
+        for at, lengths in enumerate(short):
+            told |= lengths & np.uint32(1 << at)
+        return told
+
+    def _long(self, starts: np.ndarray, may_end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return all that are longer than the bits tell, from some starts, the longest last."""
+        ends = may_end.nonzero()[0] + 1
+        first = np.searchsorted(ends, starts + LONG, "right")
+        counts = np.searchsorted(ends, starts + self._longest, "right") - first
+        shift = (first - (counts.cumsum() - counts)).repeat(counts)
+        return starts.repeat(counts), ends[np.arange(len(shift)) + shift]
 
 
 class Lexicon:
@@ -84,12 +145,12 @@ class Lexicon:
 
     Args:
         meanings: aliases and what they mean.
-        reach: the length of the longest alias that begins with two characters, by their hash.
+        lengths: how long they are, by how they begin.
     """
 
-    def __init__(self, meanings: Meanings, reach: np.ndarray) -> None:
+    def __init__(self, meanings: Meanings, lengths: Lengths) -> None:
         self._meanings = meanings
-        self._reach = reach
+        self._lengths = lengths
         self._folding = Folding()
         self._hashing = Hashing()
         bits = max(1, len(meanings.hashes).bit_length() + 2)
@@ -112,9 +173,8 @@ class Lexicon:
         parts = [_hashed(block, folding, hashing) for block in blocks]
         hashes, lengths, beginnings = (np.concatenate(part) for part in zip(*parts, strict=True))
         kept = (lengths >= max(1, min_length)) & (lengths <= LONGEST)
-        reach = np.ones(1 << BEGINNINGS, np.int32)
-        np.maximum.at(reach, beginnings[kept], lengths[kept])
-        return cls(_meanings(hashes[kept], entities[kept], weights[kept]), reach)
+        meanings = _meanings(hashes[kept], entities[kept], weights[kept])
+        return cls(meanings, Lengths(beginnings[kept], lengths[kept]))
 
     def __len__(self) -> int:
         """Return the number of different aliases."""
@@ -132,7 +192,8 @@ class Lexicon:
         """Return the entities that an alias may mean, the likeliest first, and their priors."""
         hashes, *_ = _hashed([alias], self._folding, self._hashing)
         found = self._looked_up(hashes)
-        return next(self._meanings.of_all(found[found >= 0]), ((), ()))
+        entities, priors = self._meanings.of_all(found[found >= 0])
+        return (entities[0], priors[0]) if entities else ((), ())
 
     def _found(self, texts: Sequence[str]) -> list[list[Mention]]:
         folded = self._folding(texts)
@@ -140,19 +201,19 @@ class Lexicon:
         chosen = _leftmost(starts.tolist(), ends.tolist())
         places = folded.original(starts[chosen], ends[chosen])
         meant = self._meanings.of_all(aliases[chosen])
-        found: list[list[Mention]] = [[] for _ in texts]
-        for text, start, end, meaning in zip(*map(np.ndarray.tolist, places), meant, strict=True):
-            found[text].append(Mention(start, end, *meaning))
-        return found
+        whose, *spans = places
+        every = [*map(_MADE, zip(*map(np.ndarray.tolist, spans), *meant, strict=True))]
+        bounds = np.searchsorted(whose, np.arange(len(texts) + 1)).tolist()
+        return [every[start:end] for start, end in pairwise(bounds)]
 
     def _hits(self, folded: Folded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return start, end and number of the longest alias at every place that has one."""
-        starts, ends = _stretches(folded.codes, *_borders(folded), self._reach)
+        starts, ends = self._lengths.stretches(folded.codes, *_borders(folded))
         aliases = self._looked_up(self._hashing(folded.codes, starts, ends))
         hits = (aliases >= 0).nonzero()[0]
-        last = np.ones(len(hits), bool)
-        last[:-1] = starts[hits[1:]] != starts[hits[:-1]]
-        hits = hits[last]
+        longest = np.full(len(folded.codes), -1)
+        longest[starts[hits]] = hits  # of the same start the last counts
+        hits = longest[longest >= 0]
         return starts[hits], ends[hits], aliases[hits]
 
     def _looked_up(self, hashes: np.ndarray) -> np.ndarray:
@@ -202,25 +263,14 @@ def _borders(folded: Folded) -> tuple[np.ndarray, np.ndarray]:
     return ~(inside[:-1] | blank), ~(inside[1:] | blank)
 
 
-def _stretches(
-    codes: np.ndarray, may_start: np.ndarray, may_end: np.ndarray, reach: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return start and end of all that can be an alias, by start and then by end."""
-    starts, ends = may_start.nonzero()[0], may_end.nonzero()[0] + 1
-    before = np.zeros(len(codes) + 1, np.int64)
-    may_end.cumsum(out=before[1:])
-    farthest = np.minimum(starts + reach[_beginnings(codes, starts)], len(codes))
-    first = before[starts]
-    counts = before[farthest] - first
-    shift = (first - (counts.cumsum() - counts)).repeat(counts)
-    return starts.repeat(counts), ends[np.arange(len(shift)) + shift]
-
-
-def _beginnings(codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return a few bits that tell the two characters at each start."""
-    second = codes[np.minimum(starts + 1, len(codes) - 1)]
-    mixed = codes[starts] * np.uint32(0x9E3779B1) + second * np.uint32(0x85EBCA77)
-    return mixed >> np.uint32(32 - BEGINNINGS)
+def _beginnings(codes: np.ndarray) -> list[np.ndarray]:
+    """Return 32 bits that tell the first one, two, three and four characters at every place."""
+    size, mixed, found = len(codes), np.uint32(0), []
+    codes = np.append(codes, np.zeros(len(FACTORS), np.uint32))
+    for at, factor in enumerate(FACTORS):
+        mixed = mixed + codes[at : at + size] * np.uint32(factor)
+        found.append(mixed)
+    return found
 
 
 def _hashed(
@@ -234,7 +284,10 @@ def _hashed(
         starts += more
     while (more := space[ends - 1] & (starts < ends)).any():
         ends -= more
-    return hashing(codes, starts, ends), ends - starts, _beginnings(codes, starts)
+    lengths = ends - starts
+    each = np.minimum(lengths, len(FACTORS)) - 1
+    beginnings = np.stack([beginning[starts] for beginning in _beginnings(codes)])
+    return hashing(codes, starts, ends), lengths, beginnings[each, np.arange(len(starts))]
 
 
 def _named(snapshot: Snapshot) -> tuple[np.ndarray, pa.Array, np.ndarray]:

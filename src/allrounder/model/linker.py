@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from allrounder.knowledge import Base, Linked, Mention
 from allrounder.knowledge.disambiguation import (
     Evidence,
+    Examples,
     Relations,
     Weights,
     described,
@@ -74,13 +75,14 @@ class Linker:
 
     The context of a candidate is the cosine between what the encoder says of the text around the
     mention and of name, description and facts of the entity, in standard deviations above that of
-    other entities: encoders differ in how near everything is to everything. Nothing is trained for
-    an entity.
+    other entities: encoders differ in how near everything is to everything. Its types are measured
+    alike, by the mean of what the encoder says of some entities of each. Nothing is trained for an
+    entity.
 
     Args:
         base: the knowledge base.
         reader: the encoder, which reads every entity once.
-        weights: how much prior, context and coherence count, and the score of none of them.
+        weights: how much each sort of evidence counts, and the score of none of the candidates.
     """
 
     base: Base
@@ -144,25 +146,28 @@ class Linker:
             asked += [some[at] for at in places]
             around += [surroundings(text, some[at]) for at in places]
             coherence += [self._relations.coherence(some, at) for at in places]
-        contexts = self._contexts(asked, around)
-        return [
-            Evidence(np.array(one.priors, float), context, coherent)
-            for one, context, coherent in zip(asked, contexts, coherence, strict=True)
-        ]
+        priors = [np.array(one.priors, float) for one in asked]
+        told = zip(priors, self._contexts(asked, around), coherence, strict=True)
+        return [Evidence(prior, near[0], coherent, near[1]) for prior, near, coherent in told]
 
     def _contexts(self, asked: Sequence[Mention], around: Sequence[str]) -> list[np.ndarray]:
-        """Return of each mention how near its candidates are to the text around it, 0 for none."""
+        """Return how near the text around each mention is to its candidates and to their types.
+
+        That is [2, c] for each; 0 where the text, or what is known of types, is empty.
+        """
         if not asked:
             return []
         sizes = [len(one.candidates) for one in asked]
         whose = torch.from_numpy(np.repeat(np.arange(len(asked)), sizes))
-        entities = self._entities([entity for one in asked for entity in one.candidates])
+        numbers = [entity for one in asked for entity in one.candidates]
         texts = self._texts(around)
         usual = texts @ self._others.T  # [m, o]
-        spread = usual.std(-1, correction=0).clamp(min=LEAST)
-        cosines = (texts[whose] * entities).sum(-1)
-        found = (cosines - usual.mean(-1)[whose]) / spread[whose]
-        return np.split(found.double().numpy(), np.cumsum(sizes)[:-1])
+        mean, spread = usual.mean(-1)[whose], usual.std(-1, correction=0).clamp(min=LEAST)[whose]
+        found = []
+        for vectors in (self._entities(numbers), self._types(numbers)):  # [e, D]
+            near = ((texts[whose] * vectors).sum(-1) - mean) / spread
+            found.append(torch.where((vectors != 0).any(-1), near, 0.0).double().numpy())
+        return np.split(np.stack(found), np.cumsum(sizes)[:-1], axis=1)
 
     def _texts(self, around: Sequence[str]) -> Tensor:
         """Return what the encoder says of texts, as unit vectors; zero for an empty one: [m, D]."""
@@ -176,6 +181,35 @@ class Linker:
         texts = {number: described(self.base, number) for number in dict.fromkeys(numbers)}
         self.reader.vectors(sorted(texts.values(), key=len))
         return F.normalize(self.reader.vectors([texts[number] for number in numbers]), dim=-1)
+
+    def _types(self, numbers: Sequence[int]) -> Tensor:
+        """Return the mean of what stands for each type of entities; zero for one of none: [e, D].
+
+        A cosine with a mean is the mean of the cosines, so one vector an entity is enough.
+        """
+        types = {number: self._examples.types(number) for number in dict.fromkeys(numbers)}
+        fresh = {type for some in types.values() for type in some} - self._prototypes.keys()
+        self._entities(sorted({entity for type in fresh for entity in self._examples.of(type)}))
+        for type in sorted(fresh):
+            mean = self._entities(self._examples.of(type)).mean(0)
+            self._prototypes[type] = F.normalize(mean, dim=-1)
+        nothing = torch.zeros(self.reader.module.width)
+        means = {
+            number: torch.stack([self._prototypes[type] for type in some]).mean(0)
+            if some
+            else nothing
+            for number, some in types.items()
+        }
+        return torch.stack([means[number] for number in numbers])
+
+    @cached_property
+    def _examples(self) -> Examples:
+        return Examples(self.base)
+
+    @cached_property
+    def _prototypes(self) -> dict[int, Tensor]:
+        """What stands for each type that was asked for: a unit vector."""
+        return {}
 
     @cached_property
     def _others(self) -> Tensor:
