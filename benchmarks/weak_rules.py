@@ -106,7 +106,8 @@ def project(votes: bool, records: int, seed: int) -> Project:
         **rules,
         "tasks": {"kinds": {"kind": "multilabel", "labels": list(KINDS)}},
         "training": {"epochs": epochs, "evaluate_every": epochs / LOOKS,
-                     "head_lr": 1.0e-2, "batch_records": BATCH, "patience": LOOKS, "seed": seed, "probe": False},
+                     "head_lr": 1.0e-2, "batch_records": BATCH, "patience": LOOKS, "seed": seed,
+                     "probe": False},
     }  # fmt: skip
     return Project(make_plan(sections, folder=folder()))
 
@@ -225,8 +226,8 @@ def main() -> None:
         "Five rules, one for each type of the knowledge base (13,864 terms), each voting for its "
         "label where one of its terms stands in the sentence.",
         f"How far rules are believed at {SIZES[0]} labels: {believed(least)}.",
-        f"All learn for {STEPS:,} steps of {BATCH} sentences; self-training takes twice as long, as "
-        "its teacher learns first.",
+        f"All learn for {STEPS:,} steps of {BATCH} sentences; self-training takes twice as long, "
+        "as its teacher learns first.",
         "Snorkel 0.10.0's label model, everything as by default, has three rules for each of ours "
         "and is told how frequent each label is among the labelled; its soft labels are learned "
         "as ours are.",
