@@ -15,6 +15,7 @@ Default size: three seeds, about half an hour on one core; --full: ten.
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cache
@@ -128,6 +129,7 @@ def measure(variant: str, size: int, seed: int) -> dict[str, Any]:
     with snorkel("says no" in variant, seed) if "Snorkel" in variant else nullcontext():
         report = project(votes, records, seed).train()
     f1 = 100 * report.tasks["kinds"].metrics["micro_f1"].after.value
+    shutil.rmtree(folder() / "runs")  # each holds the encoder, half a gigabyte
     return {"f1": f1, "rules": {one.rule: one.reliability for one in report.votes}}
 
 
