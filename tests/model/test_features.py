@@ -1,5 +1,8 @@
 """What frozen encoders say is kept by content, in parts that only grow."""
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from allrounder.errors import RunError
 from allrounder.model import store_frozen
 from allrounder.model.features import FeatureCache, filled
 from allrounder.tasks import Multiclass
+from allrounder.training.fit import notes_of
 
 KEYS = [bytes([n] * 17) for n in range(9)]
 
@@ -85,6 +89,19 @@ def test_a_full_disk_gets_a_sentence_and_loses_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".*"))
     cache, entries = fill(tmp_path, [1, 2])
     assert cache.pooled(entries)[:, 0].tolist() == [1, 2]
+
+
+def test_what_does_not_fit_on_the_disk_is_read_in_every_epoch_and_told(tiny, tmp_path, monkeypatch):
+    rows = [{"text": f"share {n}", "it": "ab"[n % 2]} for n in range(4)]
+    inputs = {"text": tiny_text(tiny, tune="frozen")}
+    ready = made({"it": Multiclass(labels=["a", "b"])}, rows, inputs=inputs)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        store_frozen(ready, np.arange(4), cache=tmp_path, progress=lambda *_: None)
+    assert not ready.stored
+    assert "too little room to keep what frozen layers say of text" in notes_of(ready)[0]
+    store_frozen(ready, np.arange(4), cache=tmp_path, progress=lambda *_: None)
+    assert ready.stored and not notes_of(ready)
 
 
 def test_new_records_cost_only_themselves(tiny, tmp_path):

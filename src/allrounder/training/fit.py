@@ -78,7 +78,7 @@ def fit(
         project=job.run.project(),
         environment=environment(),
         split="test",
-        notes=[*job.records.notes, *course.notes, *_notes(prepared), *shelved],
+        notes=[*job.records.notes, *course.notes, *notes_of(prepared), *shelved],
         created=environment()["created"],
     )
     _save(job, model, own, calibration, report)
@@ -106,8 +106,8 @@ HEARD = "only their beginning was read."
 """What became of values that are longer than their encoder reads at once."""
 
 
-def _notes(prepared: Prepared) -> list[str]:
-    """Say which inputs have values longer than their encoder reads at once."""
+def notes_of(prepared: Prepared) -> list[str]:
+    """Say which inputs have values longer than their encoder reads, or are read in every epoch."""
     notes = []
     for name, encoder in prepared.model.inputs.items():
         full = prepared.tokens[name].full
@@ -117,6 +117,11 @@ def _notes(prepared: Prepared) -> list[str]:
             notes.append(
                 f"{long:,} of {int((full > 0).sum()):,} {encoder.values} of {name} are longer than "
                 f"{encoder.reach} tokens: {tail}"
+            )
+        if full.any() and prepared.model.encoding(name).has_stem and name not in prepared.stored:
+            notes.append(
+                f"The disk has too little room to keep what frozen layers say of {name}: they ran "
+                "in every epoch, which is slow. Make room, and the next training keeps it."
             )
     return notes
 
