@@ -1,7 +1,6 @@
 """The project file, read: every section as the objects it describes."""
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from allrounder.documents import from_yaml, override, put
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS, Concat, Fusion
@@ -186,7 +186,7 @@ def read_plan(path: Path, changes: Sequence[str] = ()) -> Plan:
     if not isinstance(sections, dict):
         raise ProjectError(f"{path} must hold sections such as {listed(SECTIONS)}.")
     for change in changes:
-        put(sections, *_pair(change), said=f"--set {change!r}")
+        put(sections, *override(change), said=f"--set {change!r}")
     return make_plan(sections, folder=path.parent, name=path.stem)
 
 
@@ -440,73 +440,6 @@ def _sequence(section: Any, at: str) -> list[Any]:
     if not isinstance(section, list):
         raise ProjectError(f"`{at}` must be a list. Got {section!r}.")
     return [{"path": spec} if isinstance(spec, str) else spec for spec in section]
-
-
-def _pair(change: str) -> tuple[str, Any]:
-    """Return the place and the value of one override such as `training.lr=1e-4`."""
-    place, equals, value = change.partition("=")
-    if not equals or not place:
-        raise ProjectError(f"--set {change!r}: expected a dotted place and a value, as in a.b=1.")
-    return place, _value(change, value)
-
-
-def put(sections: dict[str, Any], place: str, value: Any, *, said: str) -> None:
-    """Write `value` at a dotted place of a project file; `said` opens the sentence if it fails."""
-    *way, last = place.split(".")
-    at: Any = sections
-    try:
-        for step in way:
-            at = at[int(step)] if isinstance(at, list) else at.setdefault(step, {})
-        at[int(last) if isinstance(at, list) else last] = value
-    except (AttributeError, IndexError, TypeError, ValueError):
-        raise ProjectError(f"{said}: there is no place `{place}` in the project file.") from None
-
-
-def _value(change: str, text: str) -> Any:
-    try:
-        return from_yaml(text)
-    except yaml.YAMLError:
-        raise ProjectError(f"--set {change!r}: expected a YAML value, found {text!r}.") from None
-
-
-def from_yaml(text: str) -> Any:
-    """Return what a project file means by `text`."""
-    return yaml.load(text, _Strict)
-
-
-def to_yaml(sections: Mapping[str, Any]) -> str:
-    """Return sections as a project file that `from_yaml` reads back the same, keys in order."""
-    layout: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 120}
-    return yaml.dump(deepcopy(dict(sections)), Dumper=_Exact, default_flow_style=None, **layout)
-
-
-class _Strict(yaml.SafeLoader):
-    """YAML in which a key may stand once, and 1e-4 is a number."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.YAMLError(
-                    f"line {key.start_mark.line + 1} names the key {key.value!r} a second time"
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-class _Exact(yaml.SafeDumper):
-    """Writes what `_Strict` reads, without aliases."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-for _half in (_Strict, _Exact):
-    _half.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-        list("-+0123456789"),
-    )
 
 
 def _flat(error: Exception) -> str:

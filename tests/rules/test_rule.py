@@ -78,6 +78,16 @@ def test_what_is_no_rule_gets_a_sentence(content, sentence):
     assert str(error.value) == sentence
 
 
+def test_a_power_of_ten_is_a_number_and_no_is_a_label(tmp_path):
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "- {id: a, says: alert = no, soft: 2e-1, tests: [{given: {alert: no}, holds: true}]}\n"
+    )
+    (rule,) = Rules.read(path).rules
+    assert rule.soft == 0.2
+    assert rule.tests[0].given == {"alert": "no"}
+
+
 def test_a_file_that_cannot_be_read_gets_a_sentence(tmp_path):
     with pytest.raises(ProjectError, match=r"rules.yaml cannot be read: No such file"):
         Rules.read(tmp_path / "rules.yaml")

@@ -52,7 +52,9 @@ def test_every_form_in_the_table_is_a_rule():
 
 def test_the_python_block_runs():
     (block,) = blocks("python")
-    exec(compile(block, "rules.md", "exec"), {})
+    names = {}
+    exec(compile(block, "rules.md", "exec"), names)
+    assert names["outcome"].changed == ["intent"]
 
 
 def test_the_sentence_about_a_name_is_the_one_that_is_shown():

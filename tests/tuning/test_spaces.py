@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from making import newsroom as sections
 from making import save_tiny_encoder
 
+from allrounder.documents import from_yaml, to_yaml
 from allrounder.errors import ProjectError
-from allrounder.plan import from_yaml, read_plan, to_yaml
+from allrounder.plan import read_plan
 from allrounder.tuning.space import as_it_stands, changed, check_spaces, read_spaces
 
 

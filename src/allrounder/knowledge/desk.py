@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from allrounder.errors import DataError, RunError, did_you_mean, listed
+from allrounder.knowledge.changes import Change, Diff, Version
 from allrounder.knowledge.days import as_day
 from allrounder.knowledge.facts import LITERAL, Fact
 from allrounder.knowledge.findings import Finding, Stats, repeated, stats_of
 from allrounder.knowledge.formats import UNDATED, format_of, read_table, write
 from allrounder.knowledge.lexicon import Lexicon
 from allrounder.knowledge.snapshot import Snapshot
-from allrounder.knowledge.store import BY_HAND, Change, Diff, Store, Version
+from allrounder.knowledge.store import BY_HAND, Store
 from allrounder.types import Day
 
 Tell = Callable[[str, float, float, str], None]

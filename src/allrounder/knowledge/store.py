@@ -9,22 +9,22 @@ Everything is written in one transaction, so a process that is killed leaves wha
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from allrounder.errors import DataError, RunError
+from allrounder.knowledge.changes import Change, Diff, Version
 from allrounder.knowledge.database import INDEX, connect, spoken, transaction
-from allrounder.knowledge.facts import SCHEMA, Fact, as_table, identities
+from allrounder.knowledge.facts import Fact, as_table, identities
+from allrounder.knowledge.rows import checked, columns_of, fact_of, strongest, values_at, written
 from allrounder.knowledge.snapshot import Snapshot
 
 CACHED = 4
@@ -49,66 +49,6 @@ def is_store(path: Path) -> bool:
         return False
     with open(path, "rb") as file:
         return file.read(len(HEADER)) == HEADER
-
-
-class Version(NamedTuple):
-    """One version of what is known.
-
-    Args:
-        version: its number; versions count from 1.
-        base: the version that it was built on.
-        made: when, as an ISO time in UTC.
-        note: what was done.
-        added: facts that it has more than its base, by source.
-        retracted: facts that it no longer has.
-        active: whether it is the one that answers.
-    """
-
-    version: int
-    base: int
-    made: str
-    note: str
-    added: int
-    retracted: int
-    active: bool
-
-
-class Change(NamedTuple):
-    """What a change came to.
-
-    Args:
-        version: the version that it made; where nothing changed, the one that was there.
-        added: facts that are new.
-        retracted: facts that were taken back.
-        changed: facts that are now more or less sure.
-        kept: facts that were stated before.
-    """
-
-    version: int
-    added: int
-    retracted: int
-    changed: int
-    kept: int
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing changed."""
-        return not (self.added or self.retracted or self.changed)
-
-
-@dataclass(frozen=True)
-class Diff:
-    """What one version knows and another does not.
-
-    Args:
-        added: facts that only the new one knows.
-        retracted: facts that only the old one knows.
-        changed: facts that both know but not equally surely, with the old confidence.
-    """
-
-    added: list[Fact]
-    retracted: list[Fact]
-    changed: list[tuple[Fact, float]]
 
 
 class Store:
@@ -192,7 +132,7 @@ class Store:
             source: who says so; what other sources say is left alone.
             stage: make the version without letting it answer yet.
         """
-        table = _checked(facts if isinstance(facts, pa.Table) else as_table(facts))
+        table = checked(facts if isinstance(facts, pa.Table) else as_table(facts))
         return self._change(
             lambda version: self._say(version, source, table, only=True),
             note=f"import {source}",
@@ -216,7 +156,7 @@ class Store:
             instead: take back whatever else anyone says with the same subjects and predicates.
         """
         facts = list(facts)
-        table = _checked(as_table(facts))
+        table = checked(as_table(facts))
         pairs = {fact[:2] for fact in facts} if instead else set()
         return self._change(
             lambda version: self._add(version, source, table, pairs),
@@ -275,7 +215,7 @@ class Store:
 
     def facts(self, *, version: int | None = None, subject: str | None = None) -> list[Fact]:
         """Return what a version holds, by default the active one, once for each source."""
-        return [_fact(row) for row in self._rows(version, subject)]
+        return [fact_of(row) for row in self._rows(version, subject)]
 
     def knows(self, subject: str) -> bool:
         """Return whether anything is said of an entity in the version that the next builds on."""
@@ -283,7 +223,7 @@ class Store:
 
     def table(self, version: int | None = None) -> pa.Table:
         """Return what a version holds as columns (`facts.SCHEMA`), and the `id` of each fact."""
-        return _columns(self._rows(version, None))
+        return columns_of(self._rows(version, None))
 
     def diff(self, old: int, new: int | None = None) -> Diff:
         """Return what changed from one version to another, by default to the active one."""
@@ -360,9 +300,9 @@ class Store:
 
     def _say(self, version: int, source: str, table: pa.Table, *, only: bool) -> Change:
         """Let a source say what is in the table, and if `only`, nothing else."""
-        ids, rows, confidence = _strongest(table)
+        ids, rows, confidence = strongest(table)
         before, sure = self._open(source)
-        old = _at(before, sure, ids)
+        old = values_at(before, sure, ids)
         new = old != confidence
         changed = new & ~np.isnan(old)
         gone = np.setdiff1d(before, ids) if only else before[:0]
@@ -434,7 +374,7 @@ class Store:
         )
 
     def _begin(self, version: int, source: str, table: pa.Table, ids: list[int]) -> None:
-        *columns, _, confidence = [_plain(column) for column in table.columns]
+        *columns, _, confidence = [written(column) for column in table.columns]
         with self._indexed_afterwards(len(ids)):
             self._link.executemany(
                 "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -477,69 +417,12 @@ class Store:
     def _written(self, ids: Iterable[int], confidences: Mapping[int, float]) -> list[Fact]:
         words = f"SELECT {_FIELDS}, '', ?2, f.id FROM facts f WHERE f.id = ?1"
         rows = [row for id in ids for row in self._all(words, (id, confidences[id]))]
-        return sorted(map(_fact, rows), key=str)
+        return sorted(map(fact_of, rows), key=str)
 
 
 def _time(moment: datetime | None = None) -> str:
     """Return a time in UTC as text that sorts."""
     return (moment or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _checked(table: pa.Table) -> pa.Table:
-    """Return facts that can be valid on some day."""
-    never = pc.less_equal(table["valid_to"], table["valid_from"])
-    for row in pc.indices_nonzero(pc.fill_null(never, False)).to_pylist()[:1]:
-        fact = Fact(*[column[row].as_py() for column in table.columns])
-        raise DataError(f"`valid_to` must be after `valid_from`. Found: {fact}.")
-    return table
-
-
-def _strongest(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the number of each fact, sorted, its row and its confidence; of equals the surest."""
-    ids, confidence = identities(table), table["confidence"].to_numpy()
-    order = np.lexsort([-confidence, ids])
-    known, first = np.unique(ids[order], return_index=True)
-    rows = order[first]
-    return known, rows, confidence[rows]
-
-
-def _at(known: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the value of each wanted number among sorted ones, NaN where it is not known."""
-    places = np.searchsorted(known, wanted)
-    found = np.append(values, np.float32("nan"))[places]
-    found[np.append(known, 0)[places] != wanted] = np.nan
-    return found
-
-
-def _fact(row: tuple) -> Fact:
-    """Return a row of the database as a fact."""
-    *words, is_entity, since, until, source, confidence, _ = row
-    return Fact(*words, bool(is_entity), _day(since), _day(until), source, confidence)
-
-
-def _day(written: str | None) -> date | None:
-    return date.fromisoformat(written) if written else None
-
-
-def _columns(rows: Sequence[tuple]) -> pa.Table:
-    """Return rows of the database as columns."""
-    columns = list(zip(*rows, strict=True)) or [()] * (len(SCHEMA) + 1)
-    arrays = [
-        pa.array(values, pa.string()).cast(field.type)
-        if field.type == pa.date32()
-        else pa.array(values, pa.int64()).cast(field.type)
-        if field.type == pa.bool_()
-        else pa.array(values, field.type)
-        for values, field in zip(columns[:-1], SCHEMA, strict=True)
-    ]
-    return pa.table([*arrays, pa.array(columns[-1], pa.int64())], names=[*SCHEMA.names, "id"])
-
-
-def _plain(column: pa.ChunkedArray) -> list[Any]:
-    """Return a column as the database keeps it."""
-    if column.type == pa.date32():
-        return column.cast(pa.string()).to_pylist()
-    return column.to_pylist()
 
 
 def _prune(folder: Path) -> None:

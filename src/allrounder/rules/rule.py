@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import yaml
 
+from allrounder.documents import Strict
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.kinds import CLOSED, build, dump
 from allrounder.rules.parser import parse
@@ -255,26 +256,13 @@ def _lexicon(key: str, words: Any, folder: Path, name: str) -> list[str]:
     return found
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which `yes`, `no` and `on` are labels, and a key may stand once.
-
-    Only true and false are truth values.
-    """
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in node.value:
-            if str(key.value) in seen:
-                raise yaml.YAMLError(
-                    f"line {key.start_mark.line + 1} names the key {key.value!r} a second time"
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
+class _Loader(Strict):
+    """YAML in which `yes`, `no` and `on` are labels: only true and false are truth values."""
 
 
 _BOOL = "tag:yaml.org,2002:bool"
 _Loader.yaml_implicit_resolvers = {
     sign: [pair for pair in pairs if pair[0] != _BOOL]
-    for sign, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for sign, pairs in Strict.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(_BOOL, re.compile("^(true|false)$"), list("tf"))

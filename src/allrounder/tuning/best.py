@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from allrounder.documents import to_yaml
 from allrounder.errors import ProjectError
-from allrounder.plan import Plan, to_yaml
+from allrounder.plan import Plan
 from allrounder.runs import write_text
 from allrounder.tuning.space import changed
 from allrounder.tuning.trials import Trial

@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from allrounder.documents import from_yaml, to_yaml
 from allrounder.errors import RunError
-from allrounder.plan import Plan, from_yaml, make_plan, to_yaml
+from allrounder.plan import Plan, make_plan
 from allrounder.runs import next_numbered, write_json, write_text
 from allrounder.tuning.space import Space, read_spaces
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import yaml
 
+from allrounder.documents import from_yaml, put
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.kinds import dump
-from allrounder.plan import Plan, from_yaml, make_plan, put
+from allrounder.plan import Plan, make_plan
 
 KINDS = ("log", "uniform", "int", "choice")
 SHAPE = re.compile(r"([^=]+)=(\w+)\((.*)\)", re.DOTALL)

@@ -108,10 +108,6 @@ def _is_iri(name: str) -> bool:
     return True
 
 
-def _predicate_iri(predicate: str) -> str:
-    return predicate if _is_iri(predicate) else _ours(predicate)
-
-
 def _ours(predicate: str) -> str:
     iri = PREDICATES + _encoded(predicate)
     return iri if ELEMENT.search(iri.removeprefix(PREDICATES)) else iri + _FILLER
