@@ -134,7 +134,7 @@ def test_a_killed_worker_costs_nothing_but_time(tmp_path):
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     file = write_newsroom(tmp_path / "desk", size=12, training=SLOW)
-    going = tune(file, *SEARCH, "--trials", str(WANTED))
+    going = tune(file, *SEARCH, "--trials", "99")
     wait_for(lambda: len(ended(file)) >= 1, going)
     crew = workers(going)
     going.send_signal(signal.SIGINT)

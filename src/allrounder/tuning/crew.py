@@ -7,17 +7,25 @@ nothing is pickled, and a folder is free only when the last worker of a killed s
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from allrounder.errors import RunError
 
 Message = dict[str, Any]
+Said = tuple["Worker", Message | None]
+"""A worker and its message; None says that it has died."""
+
+
+UNHEARD = (signal.SIG_IGN, None)
+"""Handlers of Ctrl+C that are left as they are: it is ignored, or another language's."""
 
 
 class Worker:
@@ -36,7 +44,7 @@ class Worker:
         *,
         threads: int,
         lock: int,
-        messages: "queue.Queue[tuple[Worker, Message | None]]",
+        messages: "queue.SimpleQueue[Said | None]",
     ) -> None:
         self.number: int | None = None
         """The trial that it trains."""
@@ -97,15 +105,23 @@ class Crew:
     def __init__(self, folder: Path, *, size: int, lock: int) -> None:
         self.folder, self.lock = folder, lock
         self.threads = max(1, num_cores() // size)
-        self.messages: queue.Queue[tuple[Worker, Message | None]] = queue.Queue()
+        # A signal handler may put into this kind of queue whatever else is at work on it.
+        self.messages: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.workers = [self._new() for _ in range(size)]
 
     def _new(self) -> Worker:
         return Worker(self.folder, threads=self.threads, lock=self.lock, messages=self.messages)
 
-    def heard(self) -> tuple[Worker, Message | None]:
-        """Wait for the next message of any worker; None says that it has died."""
-        return self.messages.get()
+    def heard(self) -> Said:
+        """Wait for the next message of any worker.
+
+        Raises:
+            KeyboardInterrupt: Ctrl+C was pressed.
+        """
+        said = self.messages.get()
+        if said is None:
+            raise KeyboardInterrupt
+        return said
 
     def replace(self, dead: Worker) -> None:
         """Put a new worker in the place of one that has died."""
@@ -125,12 +141,36 @@ class Crew:
 
 @contextmanager
 def crew(folder: Path, *, size: int, lock: int) -> Iterator[Crew]:
-    """Start workers, and end them with the block."""
+    """Start workers, and end them with the block; Ctrl+C is heard between two messages."""
     started = Crew(folder, size=size, lock=lock)
     try:
-        yield started
+        with interrupts_to(started.messages):
+            yield started
     finally:
         started.end()
+
+
+@contextmanager
+def interrupts_to(messages: "queue.SimpleQueue[Said | None]") -> Iterator[None]:
+    """Let the first Ctrl+C be a message and the second what it always is.
+
+    Raised wherever the search happens to be, it is lost where Python can pass no error on: in
+    a finalizer or a callback of the database.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or usual in UNHEARD:
+        yield
+        return
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, usual)
+        messages.put(None)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def num_cores() -> int:
