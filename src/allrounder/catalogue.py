@@ -10,6 +10,7 @@ from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS
 from allrounder.injection import INJECTIONS
 from allrounder.kinds import Kinds, dump
+from allrounder.pretraining import PRETRAININGS
 from allrounder.tasks import TASKS
 from allrounder.training.optimizers import OPTIMIZERS
 from allrounder.training.sampling import SAMPLINGS
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Kinds[Any]] = {
     "tasks": TASKS,
     "injection": INJECTIONS,
     "fusion": FUSIONS,
+    "pretraining": PRETRAININGS,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
     "sampling": SAMPLINGS,

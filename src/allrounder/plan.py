@@ -16,13 +16,14 @@ from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.injection import Gazetteer, Injection, Knowledge, Reading
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, MentionFacts, Snapshot, known_words
+from allrounder.pretraining import PRETRAININGS, Pretraining
 from allrounder.records import Field, Made, Source, TextField
 from allrounder.rules import Rules, Terms
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old, Start
 
-SECTIONS = ("from", "sources", "inputs", "knowledge", "fusion", "tasks", "training")
+SECTIONS = ("from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "training")
 
 
 @dataclass(kw_only=True)
@@ -37,6 +38,7 @@ class Plan:
         training: how the model is trained.
         start: the run that training starts from (`from`).
         knowledge: what is known of the world that records are about.
+        pretraining: how an encoder learns without labels.
         folder: what relative paths are relative to.
         name: the name of the project file.
         sections: the project file as it was written, without defaults.
@@ -49,6 +51,7 @@ class Plan:
     training: Training = field(default_factory=Training)
     start: Start | None = None
     knowledge: Knowledge | None = None
+    pretraining: Pretraining | None = None
     folder: Path = field(default_factory=Path)
     name: str = "project"
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -222,6 +225,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
         training=build(Training, sections.get("training") or {}, at="training"),
         start=start,
         knowledge=_knowledge(sections.get("knowledge"), inputs),
+        pretraining=_pretraining(sections.get("pretraining")),
         folder=folder,
         name=name,
         sections=deepcopy(dict(sections)),
@@ -231,6 +235,10 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
 def _start(spec: Any) -> Start | None:
     spec = {"run": spec} if isinstance(spec, str) else spec
     return None if spec is None else build(Start, spec, at="from")
+
+
+def _pretraining(spec: Any) -> Pretraining | None:
+    return None if spec is None else PRETRAININGS.build(spec, at="pretraining")
 
 
 def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:

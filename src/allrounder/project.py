@@ -15,6 +15,7 @@ from allrounder.kinds import build
 from allrounder.knowledge import MentionFacts, as_day
 from allrounder.lazy import lazy
 from allrounder.plan import Plan, make_plan, read_plan
+from allrounder.pretraining import Masked
 from allrounder.records import Source
 from allrounder.rules.analysis import Findings, findings_from
 from allrounder.rules.trying import Trials, tried
@@ -24,12 +25,15 @@ from allrounder.types import Among, Day
 
 if TYPE_CHECKING:
     from allrounder import explaining, judging, prediction, shadowing
+    from allrounder.pretraining import verb as pretraining
+    from allrounder.pretraining.report import PretrainingReport
     from allrounder.training import fit as fitting
     from allrounder.tuning import search as searching
     from allrounder.tuning.report import SearchReport
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
+    pretraining = lazy("allrounder.pretraining.verb")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
@@ -108,6 +112,28 @@ class Project:
         """Try every rule on its own test cases."""
         base = self.plan.base()
         return tried(*ruled(self.plan, self.tell), base and MentionFacts(base))
+
+    def pretrain(self, *, resume: bool = False) -> "PretrainingReport":
+        """Let the encoder of a text input go on learning on the project's texts, without labels.
+
+        What comes of it is a Hugging Face folder that the input can name as its `model`.
+
+        Args:
+            resume: go on with the latest interrupted pretraining instead of starting a new one.
+        """
+        settings = self.plan.pretraining or Masked()
+        name = settings.chosen(self.plan.inputs)
+        encoder = self.plan.located()[name]
+        return pretraining.pretrain(
+            settings,
+            encoder,
+            load_records(self.plan, trains=False, tell=self.tell),
+            name=name,
+            folder=self.plan.folder / "pretraining",
+            cache=self.plan.cache / "tokens",
+            resume=resume,
+            tell=self.tell,
+        )
 
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.

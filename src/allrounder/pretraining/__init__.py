@@ -1,0 +1,10 @@
+"""Learning without labels, before any task: an encoder goes on learning on the project's texts."""
+
+from allrounder.kinds import Kinds
+from allrounder.pretraining.base import Pretraining
+from allrounder.pretraining.contrastive import Contrastive
+from allrounder.pretraining.masked import Masked
+
+__all__ = ["PRETRAININGS", "Contrastive", "Masked", "Pretraining"]
+
+PRETRAININGS = Kinds[Pretraining]("pretraining", masked=Masked, contrastive=Contrastive)

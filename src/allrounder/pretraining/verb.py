@@ -1,0 +1,149 @@
+"""`pretrain` from the first text, or from where it was killed, to an encoder that tasks can use.
+
+pretraining/3/
+pretraining.json        what is learned from what, and how it went
+encoder/                the Hugging Face folder with the lowest loss on what was held out
+curve.svg               the losses drawn
+checkpoint.safetensors  best.safetensors   what `--resume` goes on from; deleted at the end
+"""
+
+import json
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from allrounder.encoders import Text
+from allrounder.encoders.text import read_tokenizer
+from allrounder.errors import Error, RunError
+from allrounder.kinds import dump
+from allrounder.pretraining.base import Pretraining
+from allrounder.pretraining.corpus import Corpus
+from allrounder.pretraining.learning import BEST, CHECKPOINT, Learning, Tell
+from allrounder.pretraining.objective import Objective
+from allrounder.pretraining.report import PretrainingReport, drawn
+from allrounder.records import Records
+from allrounder.runs import FORMAT, environment, next_numbered, write_json, write_text
+from allrounder.training.job import kept_chance
+
+ABOUT = "pretraining.json"
+
+
+def pretrain(
+    settings: Pretraining,
+    encoder: Text,
+    records: Records,
+    *,
+    name: str,
+    folder: Path,
+    cache: Path,
+    resume: bool,
+    tell: Tell,
+) -> PretrainingReport:
+    """Let an encoder go on learning on the training records' texts.
+
+    Args:
+        settings: the `pretraining` section.
+        encoder: the input's encoder, its model found on disk.
+        records: the records; those of validation and test are not looked at.
+        name: the input's name.
+        folder: where pretrainings are numbered.
+        cache: where tokens are kept.
+        resume: go on with the latest one that was interrupted.
+        tell: called as it goes on.
+
+    Raises:
+        DataError: there are too few different texts.
+        ProjectError: the model cannot learn in this way.
+        RunError: nothing can be resumed, or the disk is full.
+    """
+    about = {
+        "format": FORMAT,
+        "state": "learning",
+        "input": name,
+        "model": encoder.model,
+        "settings": dump(settings),
+        "records": records.fingerprint,
+    }
+    path = _resumed(folder, about) if resume else None
+    with kept_chance():
+        corpus = Corpus.of(records, encoder, hold_out=settings.hold_out, cache=cache)
+        learning = Learning(_seeded(settings, encoder), corpus, settings)
+        if path is None:
+            path = next_numbered(folder)
+            write_json(path / ABOUT, {**about, **environment()})
+        try:
+            learning.run(path, tell)
+        except Error:
+            if not (path / CHECKPOINT).exists():
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+        better = learning.recall(path)
+    if better:
+        _write(learning.objective, encoder, path / "encoder")
+    report = PretrainingReport(
+        folder=path,
+        input=name,
+        kind=settings.kind_name(),
+        counts=corpus.counts,
+        curve=learning.state.curve,
+        seconds=round(learning.state.seconds, 1),
+        is_likelihood=learning.objective.is_likelihood,
+        kept=better,
+        new_head=bool(learning.objective.fresh),
+    )
+    write_text(path / "curve.svg", drawn(report))
+    write_json(path / ABOUT, {**about, **environment(), "state": "complete", **report.to_dict()})
+    for left in (CHECKPOINT, BEST):
+        with suppress(OSError):
+            (path / left).unlink()
+    return report
+
+
+def _seeded(settings: Pretraining, encoder: Text) -> Objective:
+    """Load the objective; a new head is drawn from the seed."""
+    torch.manual_seed(settings.seed)
+    return settings.objective(encoder)
+
+
+def _resumed(folder: Path, about: dict[str, Any]) -> Path:
+    """Return the latest interrupted pretraining; refuse one of other settings or records."""
+    numbers = sorted((int(p.name) for p in folder.glob("*") if p.name.isdigit()), reverse=True)
+    for number in numbers:
+        path = folder / str(number)
+        with suppress(OSError, ValueError):
+            found = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+            if found.get("state") == "learning":
+                return _same(path, found, about)
+    raise RunError(f"There is no interrupted pretraining under {folder}. Try without --resume.")
+
+
+def _same(path: Path, found: dict[str, Any], about: dict[str, Any]) -> Path:
+    for key, what in (("records", "the records have"), ("settings", "`pretraining` has"),
+                      ("model", "the model has"), ("input", "the input has")):  # fmt: skip
+        if found.get(key) != json.loads(json.dumps(about[key])):
+            raise RunError(
+                f"{path} cannot go on: {what} changed since it began. Start anew without --resume."
+            )
+    return path
+
+
+def _write(objective: Objective, encoder: Text, folder: Path) -> None:
+    """Write the encoder as a Hugging Face folder, whole or not at all."""
+    draft = folder.with_name(".encoder")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        objective.keep(draft)
+        read_tokenizer(encoder.model).save(str(draft / "tokenizer.json"))
+        settings = encoder.folder / "tokenizer_config.json"
+        if settings.exists():
+            shutil.copyfile(settings, draft / settings.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.replace(folder)
+    except Exception as error:  # safetensors and tokenizers raise their own types for a full disk
+        shutil.rmtree(draft, ignore_errors=True)
+        raise RunError(
+            f"{folder} could not be written: {error}. Free space and --resume."
+        ) from error
