@@ -70,7 +70,7 @@ def test_the_command_line_says_how_to_train_with_it(desk, capsys):
     changes = ["--set", "pretraining.epochs=4", "--set", "pretraining.evaluate_every=1"]
     assert cli.main(["pretrain", str(file), *changes]) == 0
     out, _ = capsys.readouterr()
-    assert "Held-out perplexity of hidden words:" in out
+    assert "Held-out perplexity:" in out
     assert "The model had no head for this: a new one learned from nothing." in out
     model = "pretraining/1/encoder"
     assert f"allrounder train {file} --set inputs.text.model={model}" in out

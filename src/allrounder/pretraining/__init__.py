@@ -3,8 +3,11 @@
 from allrounder.kinds import Kinds
 from allrounder.pretraining.base import Pretraining
 from allrounder.pretraining.contrastive import Contrastive
+from allrounder.pretraining.denoising import Denoising
 from allrounder.pretraining.masked import Masked
 
-__all__ = ["PRETRAININGS", "Contrastive", "Masked", "Pretraining"]
+__all__ = ["PRETRAININGS", "Contrastive", "Denoising", "Masked", "Pretraining"]
 
-PRETRAININGS = Kinds[Pretraining]("pretraining", masked=Masked, contrastive=Contrastive)
+PRETRAININGS = Kinds[Pretraining](
+    "pretraining", masked=Masked, contrastive=Contrastive, denoising=Denoising
+)

@@ -69,8 +69,7 @@ class PretrainingReport:
             )
         elif self.is_likelihood:
             verdict = (
-                f"Held-out perplexity of hidden words: {perplexity(before)} before, "
-                f"{perplexity(after)} after."
+                f"Held-out perplexity: {perplexity(before)} before, {perplexity(after)} after."
             )
         else:
             verdict = f"Held-out loss: {before:.3f} before, {after:.3f} after."
