@@ -73,6 +73,13 @@ def tiny_text(folder: str, *fields: str, **options: Any) -> Text:
     return Text(model=folder, fields=list(fields) or ["text"], **{"max_tokens": 64, **options})
 
 
+def sequences(folder: str, *texts: str) -> Any:
+    """Return texts as a batch of the tiny Hugging Face encoder."""
+    encoder = tiny_text(folder)
+    tokens = encoder.prepare([pa.chunked_array([pa.array(texts)])])
+    return encoder.collate(tokens, range(len(texts)), [True] * len(texts))
+
+
 def spots(scores: Any, row: int) -> Any:
     """Return the token record of one row of a batch of scores."""
     return scores.records[row]

@@ -114,6 +114,13 @@ def test_what_never_helps_is_not_kept(go, kind):
 
 
 @EVERY
+def test_learning_that_diverges_is_told_of_and_leaves_no_folder(go, kind, tmp_path):
+    with pytest.raises(RunError, match="learning has diverged"):
+        go(kind, lr=float("inf"), epochs=1, clip=0.0)
+    assert not any((tmp_path / "pretraining").iterdir())
+
+
+@EVERY
 def test_the_caller_keeps_its_chance(go, kind):
     torch.manual_seed(4)
     wanted = torch.rand(3)

@@ -1,25 +1,18 @@
 """Hiding words."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from making import tiny_text
+from making import sequences, tiny_text
 from torch.nn import functional
 
 from allrounder.encoders.text import read_tokenizer
 from allrounder.errors import ProjectError
 from allrounder.pretraining import Masked
 from allrounder.pretraining.masking import Masking, vocabulary
-
-
-def sequences(tiny: str, *texts: str):
-    import pyarrow as pa
-
-    encoder = tiny_text(tiny)
-    tokens = encoder.prepare([pa.chunked_array([pa.array(texts)])])
-    return encoder.collate(tokens, range(len(texts)), [True] * len(texts))
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -94,8 +87,6 @@ def test_a_model_without_a_head_gets_one_and_says_so(tiny):
 
 
 def copied(tiny: str, folder: Path, **changes) -> str:
-    import shutil
-
     shutil.copytree(tiny, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **changes}))

@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 import torch
-from making import tiny_text
+from making import sequences, tiny_text
 from torch.nn import functional
 from transformers import DistilBertConfig, DistilBertModel
 
@@ -14,12 +13,6 @@ from allrounder.encoders.text import specials
 from allrounder.errors import ProjectError
 from allrounder.pretraining import Denoising
 from allrounder.pretraining.restoring import Restoring
-
-
-def sequences(tiny: str, *texts: str):
-    encoder = tiny_text(tiny)
-    tokens = encoder.prepare([pa.chunked_array([pa.array(texts)])])
-    return encoder.collate(tokens, range(len(texts)), [True] * len(texts))
 
 
 def chance(seed: int = 0) -> torch.Generator:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders.modules import choose_precision, evaluating
+from allrounder.errors import RunError
 from allrounder.model.tensors import load_tensors, save_tensors
 from allrounder.pretraining.base import Pretraining
 from allrounder.pretraining.corpus import Corpus
@@ -168,6 +169,11 @@ class Learning:
         """Judge by what was held out, and keep the network if it was never better."""
         state = self.state
         loss = self.held_out()
+        if not math.isfinite(loss):
+            raise RunError(
+                f"The loss on texts held out is {loss} after step {state.step}: learning has "
+                "diverged. Lower `pretraining.lr`, or clip gradients with `pretraining.clip`."
+            )
         best = not state.curve or loss < state.best
         since = sum(state.losses) / len(state.losses) if state.losses else None
         row = {"step": state.step, "epoch": round(epoch, 4), "loss": since, "held_out": loss}
