@@ -20,11 +20,11 @@ from allrounder.records import Source
 from allrounder.rules.analysis import Findings, findings_from
 from allrounder.rules.trying import Trials, tried
 from allrounder.runs import Run, latest
-from allrounder.training import Twins
+from allrounder.training import Gate, Twins
 from allrounder.types import Among, Day
 
 if TYPE_CHECKING:
-    from allrounder import explaining, judging, prediction, shadowing
+    from allrounder import explaining, gating, judging, prediction, shadowing
     from allrounder.pretraining import verb as pretraining
     from allrounder.pretraining.report import PretrainingReport
     from allrounder.training import fit as fitting
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
+    gating = lazy("allrounder.gating")
     pretraining = lazy("allrounder.pretraining.verb")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
@@ -113,27 +114,47 @@ class Project:
         base = self.plan.base()
         return tried(*ruled(self.plan, self.tell), base and MentionFacts(base))
 
-    def pretrain(self, *, resume: bool = False) -> "PretrainingReport":
+    def pretrain(
+        self,
+        *,
+        resume: bool = False,
+        judge: bool = False,
+        seeds: int = 3,
+        budget: float = 1.0,
+        out: str | None = None,
+    ) -> "PretrainingReport":
         """Let the encoder of a text input go on learning on the project's texts, without labels.
 
         What comes of it is a Hugging Face folder that the input can name as its `model`.
 
         Args:
-            resume: go on with the latest interrupted pretraining instead of starting a new one.
+            resume: go on with the latest interrupted pretraining instead of starting a new one;
+                where it is judged, with the latest one.
+            judge: train the tasks without and with it, and write a project file that adopts it
+                where that is a gain beyond noise.
+            seeds: how many seeds both are trained with; with one, intervals are over records.
+            budget: the share of the epochs both get.
+            out: the name of that project file.
         """
         settings = self.plan.pretraining or Masked()
+        gate = build(Gate, {"seeds": seeds, "budget": budget}, at="pretrain --judge")
         name = settings.chosen(self.plan.inputs)
         encoder = self.plan.located()[name]
-        return pretraining.pretrain(
+        records = load_records(self.plan, trains=judge, tell=self.tell)
+        report = pretraining.pretrain(
             settings,
             encoder,
-            load_records(self.plan, trains=False, tell=self.tell),
+            records,
             name=name,
             folder=self.plan.folder / "pretraining",
             cache=self.plan.cache / "tokens",
-            resume=resume,
+            resume=("latest" if judge else "interrupted") if resume else None,
             tell=self.tell,
         )
+        if not judge:
+            return report
+        options = {"gate": gate, "out": out, "tell": self.tell}
+        return gating.judge_pretrained(self.plan, records, report, **options)
 
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.

@@ -1,6 +1,7 @@
 """The README's example on its real data and its real encoder, made small enough for a test."""
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
 from allrounder import Project
 
@@ -62,3 +64,26 @@ def test_the_run_folder_says_what_the_report_said(newsroom: Path) -> None:
     again = Project.load(moved).predict({"text": "Shares fell in Paris."})
     assert set(again) == set(numbers["tasks"])
     assert again == Project.load(run).predict({"text": "Shares fell in Paris."})
+
+
+def test_an_encoder_pretrained_on_foreign_texts_is_caught(newsroom: Path) -> None:
+    noise = random.Random(0)
+    lines = [" ".join(f"{noise.randrange(1 << 24):x}" for _ in range(5)) for _ in range(400)]
+    folder = newsroom.parent
+    (folder / "noise.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in lines))
+    sections = yaml.safe_load(newsroom.read_text(encoding="utf-8"))
+    mood = {**sections["sources"][1], "limit": 400}
+    sections |= {
+        "sources": [mood, {"path": "noise.jsonl", "split": "train"}],
+        "tasks": {"mood": sections["tasks"]["mood"]},
+        "training": {"epochs": 4, "head_lr": 3e-3},
+        "pretraining": {"kind": "masked", "epochs": 1, "lr": 1e-3, "evaluate_every": 1},
+    }
+    sections["inputs"]["text"] |= {"tune": "frozen", "max_tokens": 32}
+    (folder / "foreign.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
+    report = Project.load(folder / "foreign.yaml").pretrain(judge=True)
+    assert report.kept, "by its own loss it is better"
+    assert report.gate.hurt == {"pretrained": ["mood"]}
+    assert report.gate.tasks["mood"].gains["pretrained"].gain.high < 0
+    assert report.proposed is None
+    assert not (folder / "foreign.pretrained.yaml").exists()

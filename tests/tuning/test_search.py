@@ -223,7 +223,7 @@ def test_bad_input_leaves_no_folder(newsroom):
 def test_a_file_that_a_person_wrote_is_not_overwritten(newsroom):
     file = newsroom(size=6)
     assert refused(file, SEARCH[0], out="news.yaml") == (
-        f"{file} exists, and no search wrote it. Give another name with --out, or move it."
+        f"{file} exists, and Allrounder did not write it. Give another name with --out, or move it."
     )
     assert refused(file, SEARCH[0], out="elsewhere/best.yaml") == (
         f"--out 'elsewhere/best.yaml' must be a name in {str(file.parent)!r}, beside the project "

@@ -20,18 +20,52 @@ def add(verbs: Any) -> None:
     add_project(verb, text="project file")
     add_sets(verb)
     verb.add_argument("--resume", action="store_true", help="go on with the interrupted one")
+    verb.add_argument(
+        "--judge",
+        action="store_true",
+        help="train the tasks without and with it, and adopt it where that is a gain",
+    )
+    verb.add_argument("--seeds", type=int, default=3, help="seeds that both are trained with")
+    verb.add_argument(
+        "--budget",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="share of the epochs that both are trained for",
+    )
+    verb.add_argument(
+        "--out",
+        metavar="NAME",
+        help="the project file that adopts it; default: PROJECT.pretrained.yaml",
+    )
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
     """Pretrain, then print how the loss fell and how to train with what came of it."""
     with progress.shown(arguments.quiet) as tell:
         project = load(arguments, tell)
-        report = project.pretrain(resume=arguments.resume)
+        report = project.pretrain(
+            resume=arguments.resume,
+            judge=arguments.judge,
+            seeds=arguments.seeds,
+            budget=arguments.budget,
+            out=arguments.out,
+        )
     show(report, arguments)
     if not arguments.json and report.encoder is not None:
-        inner = report.encoder.resolve().relative_to(project.plan.folder.resolve())
         sys.stdout.write(
-            f"\nCurve: {short(report.folder / 'curve.svg')}\n"
-            f"Train with it: allrounder train {arguments.project} "
-            f"--set inputs.{report.input}.model={inner}\n"
+            f"\nCurve: {short(report.folder / 'curve.svg')}\n{_next(report, project, arguments)}"
         )
+
+
+def _next(report: Any, project: Any, arguments: argparse.Namespace) -> str:
+    """Say how to train with what came of it, unless it was judged and found no gain."""
+    if report.proposed is not None:
+        return f"Train with it: allrounder train {short(report.proposed)}\n"
+    if report.gate is not None:
+        return ""
+    inner = report.encoder.resolve().relative_to(project.plan.folder.resolve())
+    return (
+        f"Train with it: allrounder train {arguments.project} "
+        f"--set inputs.{report.input}.model={inner}\n"
+    )

@@ -1,10 +1,11 @@
 """How a pretraining went, as a table and drawn."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allrounder.evaluation.gate import GateReport
 from allrounder.evaluation.plots import AFTER, BEFORE, SIZE, STYLE, svg
 from allrounder.evaluation.table import aligned, number
 from allrounder.lazy import lazy
@@ -36,6 +37,8 @@ class PretrainingReport:
         is_likelihood: whether e to the loss is a perplexity over the vocabulary.
         kept: whether learning lowered the loss on what was held out, so that there is an encoder.
         new_head: whether the model had no head for what it learned.
+        gate: what the encoder is worth to the tasks, where that was asked.
+        proposed: the project file that adopts it, where it is worth it.
     """
 
     folder: Path
@@ -47,6 +50,28 @@ class PretrainingReport:
     is_likelihood: bool
     kept: bool
     new_head: bool = False
+    gate: GateReport | None = None
+    proposed: Path | None = None
+
+    @classmethod
+    def read(cls, folder: Path, found: dict[str, Any]) -> "PretrainingReport":
+        """Return a report from its plain data, without the gate.
+
+        Args:
+            folder: the folder of the pretraining.
+            found: what `to_dict` gave.
+        """
+        return cls(
+            folder=folder,
+            input=found["input"],
+            kind=found["kind"],
+            counts=Counts(**found["texts"]),
+            curve=found["curve"],
+            seconds=found["seconds"],
+            is_likelihood=found["is_likelihood"],
+            kept=found["encoder"] is not None,
+            new_head=found["new_head"],
+        )
 
     @property
     def encoder(self) -> Path | None:
@@ -95,7 +120,8 @@ class PretrainingReport:
             rows.append(
                 [f"{row['epoch']:g}", str(row["step"]), loss, number(row["held_out"]) + star, *last]
             )
-        return aligned(rows, left=0) + "\n\n" + "\n".join(self.sentences)
+        table = aligned(rows, left=0) + "\n\n" + "\n".join(self.sentences)
+        return f"{table}\n\n{self.gate}" if self.gate else table
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -107,7 +133,11 @@ class PretrainingReport:
             "curve": self.curve,
             "best": self.best,
             "seconds": self.seconds,
+            "is_likelihood": self.is_likelihood,
+            "new_head": self.new_head,
             "notes": self.sentences,
+            "gate": self.gate and {**asdict(self.gate), "sentences": self.gate.sentences},
+            "proposed": self.proposed and str(self.proposed),
         }
 
 

@@ -11,7 +11,7 @@ import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -39,7 +39,7 @@ def pretrain(
     name: str,
     folder: Path,
     cache: Path,
-    resume: bool,
+    resume: Literal["interrupted", "latest"] | None,
     tell: Tell,
 ) -> PretrainingReport:
     """Let an encoder go on learning on the training records' texts.
@@ -51,7 +51,8 @@ def pretrain(
         name: the input's name.
         folder: where pretrainings are numbered.
         cache: where tokens are kept.
-        resume: go on with the latest one that was interrupted.
+        resume: go on with the latest one that was interrupted, or take the latest one even where
+            it is complete.
         tell: called as it goes on.
 
     Raises:
@@ -67,7 +68,9 @@ def pretrain(
         "settings": dump(settings),
         "records": records.fingerprint,
     }
-    path = _resumed(folder, about) if resume else None
+    path = _resumed(folder, about, complete=resume == "latest") if resume else None
+    if path is not None and (found := _about(path))["state"] == "complete":
+        return PretrainingReport.read(path, found)
     with kept_chance():
         corpus = Corpus.of(records, encoder, hold_out=settings.hold_out, cache=cache)
         learning = Learning(_seeded(settings, encoder), corpus, settings)
@@ -95,11 +98,22 @@ def pretrain(
         new_head=bool(learning.objective.fresh),
     )
     write_text(path / "curve.svg", drawn(report))
-    write_json(path / ABOUT, {**about, **environment(), "state": "complete", **report.to_dict()})
+    keep(report)
     for left in (CHECKPOINT, BEST):
         with suppress(OSError):
             (path / left).unlink()
     return report
+
+
+def keep(report: PretrainingReport) -> None:
+    """Write what became of a pretraining beside what it was made with."""
+    path = report.folder
+    write_json(path / ABOUT, {**_about(path), "state": "complete", **report.to_dict()})
+
+
+def _about(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+    return found
 
 
 def _seeded(settings: Pretraining, encoder: Text) -> Objective:
@@ -108,14 +122,20 @@ def _seeded(settings: Pretraining, encoder: Text) -> Objective:
     return settings.objective(encoder)
 
 
-def _resumed(folder: Path, about: dict[str, Any]) -> Path:
-    """Return the latest interrupted pretraining; refuse one of other settings or records."""
+def _resumed(folder: Path, about: dict[str, Any], *, complete: bool) -> Path:
+    """Return the latest interrupted pretraining; refuse one of other settings or records.
+
+    Args:
+        folder: where pretrainings are numbered.
+        about: what the project file says now.
+        complete: whether one that came to its end will do.
+    """
     numbers = sorted((int(p.name) for p in folder.glob("*") if p.name.isdigit()), reverse=True)
     for number in numbers:
         path = folder / str(number)
         with suppress(OSError, ValueError):
-            found = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-            if found.get("state") == "learning":
+            found = _about(path)
+            if found.get("state") == "learning" or (complete and found.get("encoder")):
                 return _same(path, found, about)
     raise RunError(f"There is no interrupted pretraining under {folder}. Try without --resume.")
 

@@ -4,6 +4,6 @@ Only the settings are imported here, so that `check` can read them without torch
 `loop`, one whole training in `fit`.
 """
 
-from allrounder.training.settings import Training, Twins
+from allrounder.training.settings import Gate, Training, Twins
 
-__all__ = ["Training", "Twins"]
+__all__ = ["Gate", "Training", "Twins"]

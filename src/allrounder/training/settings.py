@@ -45,6 +45,18 @@ class Lift(Twins):
     """
 
 
+@dataclass(kw_only=True)
+class Gate(Twins):
+    """The same model without a change and with it, to adopt the change only where it is a gain.
+
+    Args:
+        seeds: how many seeds each of them is trained with; with one, intervals are over records.
+        budget: the share of the epochs that each is trained for.
+    """
+
+    seeds: int = 3
+
+
 def _optional(cls: type, at: str) -> BeforeValidator:
     """Return the annotation of a section that `true` fills with its defaults."""
 

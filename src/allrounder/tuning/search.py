@@ -7,12 +7,12 @@ from pathlib import Path
 from allrounder.checking import load_records
 from allrounder.errors import ProjectError, RunError
 from allrounder.plan import Plan
-from allrounder.tuning.best import check_target, write_best
+from allrounder.proposing import proposal, propose
 from allrounder.tuning.crew import Crew, Message, Worker, crew
 from allrounder.tuning.folder import Folder
 from allrounder.tuning.page import write_page
 from allrounder.tuning.report import SearchReport
-from allrounder.tuning.space import as_it_stands, check_spaces, read_spaces
+from allrounder.tuning.space import as_it_stands, changed, check_spaces, read_spaces
 from allrounder.tuning.study import Study, check_extra, in_words
 from allrounder.tuning.trials import Trial, best_of, ended
 
@@ -49,7 +49,7 @@ def tune(
     """
     check_extra()
     _check_counts(trials, workers)
-    target = check_target(plan, out)
+    target = proposal(plan, str(out or f"{plan.name}.best.yaml"))
     folder = _resumed(plan, search, trials) if resume else _begun(plan, search, trials or TRIALS)
     with folder.held() as lock, in_words(folder.path / "study.db"):
         study = Study(folder.path / "study.db", folder.search.spaces, seed=folder.search.seed)
@@ -181,7 +181,9 @@ def _reported(plan: Plan, folder: Folder, study: Study, target: Path) -> SearchR
     if best is None:
         first = next((t.error for t in trials if t.error), "every one was given up")
         raise RunError(f"No trial of {folder.path} came to its end. The first one: {first}")
-    write_best(plan, _tried(best), target, best=best, folder=folder.path)
+    said = f"trial {best.number} of {folder.path.parent.name}/{folder.path.name}"
+    why = f"{plan.name} with the values of {said}, skill {best.value:.4f}"
+    propose(changed(plan, _tried(best)), target, verb="tune", why=why)
     report = SearchReport(
         name=plan.name,
         folder=folder.path,
