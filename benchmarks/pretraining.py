@@ -2,10 +2,11 @@
 
 Two data sets, one small encoder (BERT of two layers with a real head for hidden words, all of it
 tuned), three sizes of labels. Pretrained on the training texts by `masked`, `contrastive`
-(SimCSE) and `denoising` (TSDAE), and by `masked` on the texts of the *other* data set: the wrong domain. Rated
-sentences are three tasks of one model: rating, polarity, domain; phenotype definitions are one:
-the organ system. Every seed draws other labelled records; validation and test stay. The gate's
-verdict is that of `pretrain --judge`: the interval of the gain on validation records.
+(SimCSE) and `denoising` (TSDAE), and by `masked` on the texts of the *other* data set: the wrong
+domain. Rated sentences are three tasks of one model: rating, polarity, domain; phenotype
+definitions are one: the organ system. Every seed draws other labelled records; validation and test
+stay. The gate's verdict is that of `pretrain --judge`: the interval of the gain on validation
+records.
 
 Default size: 100, 500 and 2,000 labels, five seeds, about twenty-five minutes on two cores.
 --full: the same with MiniLM of six layers, some six hours.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from making import save_tiny_encoder, write_newsroom
+from making import save_tiny_decoder, save_tiny_encoder, write_newsroom
 from models import save_tiny_model
 
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
@@ -34,6 +34,12 @@ def rng() -> np.random.Generator:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a random Hugging Face encoder of three layers."""
     return save_tiny_encoder(tmp_path_factory.mktemp("encoders") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a random Hugging Face decoder of three layers."""
+    return save_tiny_decoder(tmp_path_factory.mktemp("decoders") / "tiny")
 
 
 @pytest.fixture(scope="session")

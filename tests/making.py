@@ -63,6 +63,29 @@ def save_tiny_encoder(folder: Path, *, layers: int = 3, positions: int = 64) -> 
     return str(folder)
 
 
+def save_tiny_decoder(folder: Path, *, layers: int = 3, positions: int = 64) -> str:
+    """Write a random Hugging Face decoder of a few thousand weights; return its folder."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = tiny_tokenizer()
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=positions,
+        pad_token_id=0,
+        bos_token_id=tokenizer.token_to_id("[CLS]"),
+        eos_token_id=tokenizer.token_to_id("[SEP]"),
+        initializer_range=0.3,
+    )
+    torch.manual_seed(11)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return str(folder)
+
+
 def hashing(*fields: str, **options: Any) -> Hashing:
     """Return a small encoder without weights."""
     return Hashing(fields=list(fields) or ["text"], **{"width": 32, "buckets": 512, **options})

@@ -139,7 +139,8 @@ class Project:
         settings = self.plan.pretraining or Masked()
         gate = build(Gate, {"seeds": seeds, "budget": budget}, at="pretrain --judge")
         name = settings.chosen(self.plan.inputs)
-        encoder = self.plan.located()[name]
+        encoder = self.plan.inputs[name]
+        encoder = encoder if settings.scratch else encoder.at(self.plan.folder)
         records = load_records(self.plan, trains=judge, tell=self.tell)
         report = pretraining.pretrain(
             settings,

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from allrounder.encoders import Encoder, Text
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.kinds import Kind
+from allrounder.pretraining.scratch import Scratch
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
 
@@ -36,6 +37,11 @@ class Pretraining(Kind, ABC):
         checkpoint_minutes: how often the state is saved so that it can be resumed.
         seed: of every random choice.
     """
+
+    writes: ClassVar[bool] = False
+    """Whether a model made from nothing is a decoder."""
+    scratch: ClassVar[Scratch | None] = None
+    """The model that is made from nothing, for kinds that can begin so."""
 
     input: str | None = None
     epochs: float = 1.0

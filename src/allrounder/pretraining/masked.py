@@ -1,11 +1,13 @@
 """Masked language modelling."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from allrounder.encoders import Text
 from allrounder.lazy import lazy
 from allrounder.pretraining.base import Pretraining
+from allrounder.pretraining.scratch import Scratch
+from allrounder.training.settings import switched
 
 if TYPE_CHECKING:
     from allrounder.pretraining import masking
@@ -24,10 +26,13 @@ class Masked(Pretraining):
     Args:
         mask_share: the share of words that are drawn.
         whole_words: draw all tokens of a word together; a Han character is a word.
+        scratch: make a new model and its tokenizer from the texts, instead of loading the input's
+            `model`: `true`, or `{layers: 6, width: 384}`.
     """
 
     mask_share: float = 0.15
     whole_words: bool = True
+    scratch: Annotated[Scratch | None, switched(Scratch, "pretraining.scratch")] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

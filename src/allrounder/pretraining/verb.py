@@ -3,6 +3,7 @@
 pretraining/3/
 pretraining.json        what is learned from what, and how it went
 encoder/                the Hugging Face folder with the lowest loss on what was held out
+start/                  the model made from nothing, if it was; deleted at the end
 curve.svg               the losses drawn
 checkpoint.safetensors  best.safetensors   what `--resume` goes on from; deleted at the end
 """
@@ -10,9 +11,11 @@ checkpoint.safetensors  best.safetensors   what `--resume` goes on from; deleted
 import json
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 import torch
 
 from allrounder.encoders import Text
@@ -24,11 +27,12 @@ from allrounder.pretraining.corpus import Corpus
 from allrounder.pretraining.learning import BEST, CHECKPOINT, Learning, Tell
 from allrounder.pretraining.objective import Objective
 from allrounder.pretraining.report import PretrainingReport, drawn
+from allrounder.pretraining.scratch import texts_of
 from allrounder.records import Records
 from allrounder.runs import FORMAT, environment, next_numbered, write_json, write_text
 from allrounder.training.job import kept_chance
 
-ABOUT = "pretraining.json"
+ABOUT, START = "pretraining.json", "start"
 
 
 def pretrain(
@@ -64,24 +68,27 @@ def pretrain(
         "format": FORMAT,
         "state": "learning",
         "input": name,
-        "model": encoder.model,
+        "model": None if settings.scratch else encoder.model,
         "settings": dump(settings),
         "records": records.fingerprint,
     }
     path = _resumed(folder, about, complete=resume == "latest") if resume else None
     if path is not None and (found := _about(path))["state"] == "complete":
         return PretrainingReport.read(path, found)
+    if path is None:
+        path = next_numbered(folder)
+        write_json(path / ABOUT, {**about, **environment()})
     with kept_chance():
-        corpus = Corpus.of(records, encoder, hold_out=settings.hold_out, cache=cache)
-        learning = Learning(_seeded(settings, encoder), corpus, settings)
-        if path is None:
-            path = next_numbered(folder)
-            write_json(path / ABOUT, {**about, **environment()})
         try:
+            encoder = _begun(settings, encoder, records, path)
+            corpus = Corpus.of(records, encoder, hold_out=settings.hold_out, cache=cache)
+            learning = Learning(_seeded(settings, encoder), corpus, settings)
             learning.run(path, tell)
         except Error:
             if not (path / CHECKPOINT).exists():
                 shutil.rmtree(path, ignore_errors=True)
+                with suppress(OSError):
+                    folder.rmdir()  # where it holds no other
             raise
         better = learning.recall(path)
     if better:
@@ -99,10 +106,23 @@ def pretrain(
     )
     write_text(path / "curve.svg", drawn(report))
     keep(report)
+    shutil.rmtree(path / START, ignore_errors=True)
     for left in (CHECKPOINT, BEST):
         with suppress(OSError):
             (path / left).unlink()
     return report
+
+
+def _begun(settings: Pretraining, encoder: Text, records: Records, path: Path) -> Text:
+    """Return the encoder to begin with; where it is made from nothing, that happens once."""
+    if settings.scratch is None:
+        return encoder
+    begun = path / START
+    if not (begun / "model.safetensors").exists():
+        values: list[pa.ChunkedArray] = [records.values(name) for name in encoder.fields or []]
+        texts = texts_of(values, records.indices("train"))
+        settings.scratch.make(texts, begun, writes=settings.writes, seed=settings.seed)
+    return replace(encoder, model=str(begun))
 
 
 def keep(report: PretrainingReport) -> None:

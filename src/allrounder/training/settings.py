@@ -57,7 +57,7 @@ class Gate(Twins):
     seeds: int = 3
 
 
-def _optional(cls: type, at: str) -> BeforeValidator:
+def switched(cls: type, at: str) -> BeforeValidator:
     """Return the annotation of a section that `true` fills with its defaults."""
 
     def built(spec: Any) -> Any:
@@ -181,8 +181,8 @@ class Training:
     hold: float = 0.25
     first: list[str] = field(default_factory=list)
     evaluate_every: float = 1.0
-    twins: Annotated[Twins | None, _optional(Twins, "training.twins")] = None
-    lift: Annotated[Lift | None, _optional(Lift, "training.lift")] = None
+    twins: Annotated[Twins | None, switched(Twins, "training.twins")] = None
+    lift: Annotated[Lift | None, switched(Lift, "training.lift")] = None
     snapshots: Literal["shared", "own", "soup"] = "shared"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     checkpoint_minutes: float = 2.0
