@@ -58,6 +58,16 @@ def _sentence(error: ValidationError, cls: type, at: str) -> str:
     return f"`{place}`: {first['msg'][0].lower()}{first['msg'][1:]}. Got {first['input']!r}."
 
 
+def switched(cls: type, at: str) -> BeforeValidator:
+    """Return the annotation of a section that `true` fills with its defaults."""
+
+    def built(spec: Any) -> Any:
+        spec = {True: {}, False: None}[spec] if isinstance(spec, bool) else spec
+        return None if spec is None else build(cls, spec, at=at)
+
+    return BeforeValidator(built)
+
+
 def dump(thing: Any) -> Any:
     """Return plain data that `build` turns back into `thing`, every default written out."""
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):

@@ -14,12 +14,26 @@ from hypothesis import strategies as st
 from making import column, hashing, settings
 from making import made as made_of
 
+from allrounder.encoders.memory import Memory
 from allrounder.kinds import dump
 from allrounder.model import Answerer, load_passes, save_model, scored
+from allrounder.model.voice import Voice
 from allrounder.records import BadValue
-from allrounder.tasks import TASKS, Match, Multiclass, Multilabel, Ordinal, Regression, Spans, Task
+from allrounder.tasks import (
+    TASKS,
+    Generation,
+    Match,
+    Multiclass,
+    Multilabel,
+    Ordinal,
+    Regression,
+    Spans,
+    Task,
+)
+from allrounder.tasks.generation import Light
+from allrounder.tasks.pieces import learned
 from allrounder.training.loop import Loop
-from allrounder.training.teaching import said_by
+from allrounder.training.teaching import said_by, teach
 
 A, B = "Acme fell in Ruritania.", "北京的公司 said great 😀 things"
 
@@ -45,6 +59,9 @@ class Example:
             {"text": text, "it": label} for text, label in zip((A, B), self.labels, strict=True)
         ]
 
+
+SMALL = Light(layers=1, width=32, heads=2, vocabulary=300, dropout=0.0)
+WRITTEN = "Acme is down.", "北京很好 😀!"
 
 EXAMPLES = {
     "multiclass": Example(
@@ -94,6 +111,25 @@ EXAMPLES = {
         ),
         {"labels": ["X"], "split_words": True, "label_smoothing": 0.1, "abstain": 0.5},
     ),
+    "generation": Example(
+        Generation(light=SMALL, max_tokens=40, pieces=learned([*WRITTEN], SMALL.vocabulary)),
+        Generation(light=SMALL, max_tokens=40),
+        WRITTEN,
+        (),
+        {
+            "light": {"layers": 3, "width": 64, "heads": 2, "vocabulary": 500, "dropout": 0.2},
+            "max_tokens": 9,
+            "before": "",
+            "beams": 3,
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "top_k": 7,
+            "repeat_penalty": 1.2,
+            "no_repeat": 3,
+            "seed": 4,
+            "pieces": ["a b"],
+        },
+    ),
     "match": Example(
         Match(of=["text", "other"], width=16),
         Match(of=["text", "other"]),
@@ -106,6 +142,8 @@ PERFECT = {"match": [[1.0, 1.0], [1.0, 1.0]]}
 """What the kind says of A and B where all is right, if that is not their labels."""
 
 KINDS = pytest.mark.parametrize("kind", sorted(TASKS.builtin))
+SCORED = pytest.mark.parametrize("kind", sorted(set(TASKS.builtin) - {"generation"}))
+"""Kinds whose scores are tensors: what is written has none that another could be kept to."""
 
 
 def made(tasks, rows, **options):
@@ -139,9 +177,14 @@ def said(prepared, name="it"):
     """Return what the model says of every row, in order."""
     found = {}
     for part in scored(prepared.model, prepared, np.arange(len(prepared)), tasks=[name]):
-        labels = prepared.model.tasks[name].decode(part.scores)
+        labels = prepared.model.tasks[name].decode_fully(part.scores)
+        labels = [label["text"] if _is_written(label) else label for label in labels]
         found |= dict(zip(part.rows.tolist(), labels, strict=True))
     return [found[row] for row in sorted(found)]
+
+
+def _is_written(label) -> bool:
+    return isinstance(label, dict) and "text" in label
 
 
 def answers(prepared, rows=None, calibration=None):
@@ -209,7 +252,7 @@ def test_a_missing_label_trains_nothing(kind):
         torch.testing.assert_close(with_it[name], grads[name], rtol=1e-4, atol=1e-6)
 
 
-@KINDS
+@SCORED
 def test_the_divergence_is_nothing_from_itself_and_something_from_another(kind):
     task = example(kind).task
     prepared = made({"it": task}, example(kind).rows)
@@ -224,7 +267,7 @@ def test_the_divergence_is_nothing_from_itself_and_something_from_another(kind):
     assert teacher.grad.abs().sum() > 0, "whoever wants a teacher left alone detaches it"
 
 
-@KINDS
+@SCORED
 def test_two_passes_are_pulled_together_from_both_sides(kind):
     task = example(kind).task
     prepared = made({"it": task}, example(kind).rows)
@@ -254,7 +297,10 @@ def test_a_task_kept_to_its_teacher_learns_what_the_teacher_says(kind):
     task = example(kind).task
     teacher = trained(example(kind).rows, {"it": task})
     prepared = made({"it": task}, example(kind).rows)
-    prepared.teachers["it"] = said_by(teacher.model, prepared, "it", np.arange(2))
+    if task.reads == "states":
+        teach(prepared, "it", np.arange(2))
+    else:
+        prepared.teachers["it"] = said_by(teacher.model, prepared, "it", np.arange(2))
     loop = Loop(
         prepared.model,
         prepared,
@@ -315,7 +361,7 @@ def _by_hand(prepared, rows):
     if task.reads == "tokens":
         texts = [prepared.values["text"][int(row)].as_py() for row in rows]
         scores = task.readable(scores, texts, [prepared.tokens["text"].offsets(r) for r in rows])
-    if task.reads == "inputs":
+    if task.reads in ("inputs", "states"):
         scores = task.readable(scores, None)
     return task.answers(scores, {})
 
@@ -377,6 +423,11 @@ def random_scores(task: Task, seed: int, scale: float = 4.0) -> Any:
     prepared = made({"it": task}, [{"text": A}, {"text": B}])
     (part,) = scored(prepared.model, prepared, np.arange(2), tasks=["it"])
     chance = torch.Generator().manual_seed(seed)
+    if task.reads == "states":
+        with torch.no_grad():
+            for weight in prepared.model.heads["it"].parameters():
+                weight.copy_(torch.randn(weight.shape, generator=chance))
+        return part.scores
     if task.reads == "tokens":
         values = part.scores.values
         return dataclasses.replace(
@@ -394,6 +445,8 @@ def _is_label(kind: str, task: Any, label: Any) -> bool:
         return all(span["label"] in task.labels for span in label)
     if kind == "match":
         return all(1 <= rank <= 2 for rank in label)
+    if kind == "generation":
+        return label == {}  # how likely a label is that nobody knows
     names = label if kind == "multilabel" else [label]
     return set(names) <= set(task.labels)
 
@@ -418,8 +471,10 @@ def test_probabilities_are_probabilities(kind, seed, temperature):
 def test_metrics_are_perfect_where_answers_are_the_truth(kind):
     task = example(kind).task
     truths, answers = (task.array([*rows] * 4) for rows in (example(kind).labels, right(kind)))
+    if kind == "generation":
+        answers = task.array([{"text": text, "loss": 0.0, "tokens": 4} for text in WRITTEN] * 4)
     for name, metric in task.metrics().items():
-        best = 1.0 if metric.higher_is_better else 0.0
+        best = 1.0 if metric.higher_is_better or name == "perplexity" else 0.0
         assert metric.score(truths, answers) == pytest.approx(best), name
         assert not metric.better(best, best)
 
@@ -482,6 +537,8 @@ def test_training_labels_fill_in_what_was_left_open(kind):
 
 def _width(task: Task, width: int) -> Any:
     """Return what a head is built for."""
+    if task.reads == "states":
+        return Voice({"text": width})
     return dict.fromkeys(task.of, width) if task.reads == "inputs" else width
 
 
@@ -522,6 +579,10 @@ def test_the_constant_answer_is_a_label(kind):
 @KINDS
 def test_a_head_reads_the_width_it_was_built_for(kind):
     task = example(kind).task
+    if task.reads == "states":
+        memory = Memory(torch.zeros(2, 5, 7), torch.ones(2, 5, dtype=torch.bool))
+        assert len(task.head(_width(task, 7))({"text": memory})) == 2
+        return
     shape = {"record": (2, 7), "tokens": (2, 5, 7), "inputs": (2, 14)}[task.reads]
     found = task.head(_width(task, 7))(torch.zeros(shape))
     assert found.shape[:-1] == ((2, 2) if task.reads == "inputs" else shape[:-1])

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from allrounder.encoders.rows import Rows
 from allrounder.encoders.vocabulary import Vocabulary
+from allrounder.errors import ProjectError
 from allrounder.kinds import Kind
 from allrounder.records import Field, TextField
 
@@ -93,6 +94,27 @@ class Encoder(Kind, ABC):
     @abstractmethod
     def module(self) -> "Encoding":
         """Build the module: what `collate` returns → `Features`."""
+
+    def writing(self, task: str) -> "Encoding":
+        """Build the module for a task that goes on with what was read: `Features` with a memory.
+
+        Raises:
+            ProjectError: the encoder only reads.
+        """
+        raise ProjectError(
+            f"`tasks.{task}` goes on with what was read, and an input of kind "
+            f"`{self.kind_name()}` only reads. Choose `light: true`, a decoder that is learned "
+            "from nothing, or an input of kind `text` with a model that writes: GPT-2, Llama, "
+            "Qwen, Gemma, T5, BART."
+        )
+
+    def words(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the tokens of texts that are no records', such as those that are written."""
+        raise AssertionError(f"{type(self).__name__} has no tokens of words")
+
+    def said(self, tokens: Sequence[int]) -> str:
+        """Return the text that some tokens stand for, without special ones."""
+        raise AssertionError(f"{type(self).__name__} has no tokens of words")
 
     @property
     @abstractmethod

@@ -13,18 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from allrounder.encoders.batches import Sequences
+from allrounder.encoders.memory import Memory
 
 
 @dataclass(frozen=True)
 class Features:
     """What an encoder says of n records: `pooled` [n, D]; where wanted `tokens` [n, T, D].
 
-    `mask` [n, T] says which tokens are there; the others are padding.
+    `mask` [n, T] says which tokens are there; the others are padding. `memory` is what a model that
+    writes goes on from.
     """
 
     pooled: Tensor
     tokens: Tensor | None = None
     mask: Tensor | None = None
+    memory: Memory | None = None
 
     def to(self, device: Any) -> "Features":
         """Return the features on another device."""

@@ -19,6 +19,7 @@ except ImportError:  # an extra
     peft = None
 
 DROPOUTS = (
+    "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout_rate",
     "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout",
     "embedding_dropout", "mlp_dropout", "hidden_dropout", "activation_dropout",
     "feat_proj_dropout",
@@ -82,9 +83,7 @@ class Pretrained(Encoding):
 
 def load(encoder: Tuned) -> Any:
     """Return the network that lies in the encoder's folder; weights at random in a run's folder."""
-    config = transformers.AutoConfig.from_pretrained(encoder.folder)
-    for part in (config, getattr(config, "vision_config", None)):
-        _quieten(part, encoder.dropout)
+    config = dropping(transformers.AutoConfig.from_pretrained(encoder.folder), encoder.dropout)
     # Measured: the plain attention trains fastest on CPU in bf16, the fused one on CUDA.
     attention = {"attn_implementation": "sdpa" if torch.cuda.is_available() else "eager"}
     with quiet():
@@ -95,11 +94,14 @@ def load(encoder: Tuned) -> Any:
         )
 
 
-def _quieten(config: Any, dropout: float) -> None:
+def dropping(config: Any, dropout: float) -> Any:
+    """Return the configuration with the dropout wanted, and no other chance inside the model."""
     settings = {**dict.fromkeys(DROPOUTS, dropout), **SWITCHED_OFF}
-    for name, value in settings.items():
-        if hasattr(config, name):
-            setattr(config, name, value)
+    for part in (config, getattr(config, "vision_config", None)):
+        for name, value in settings.items():
+            if hasattr(part, name):
+                setattr(part, name, value)
+    return config
 
 
 @contextmanager

@@ -20,19 +20,18 @@ from allrounder.encoders.tokens import Tokens, tokenized
 from allrounder.encoders.tuned import Tuned
 from allrounder.encoders.vocabulary import Vocabulary, vocabulary
 from allrounder.encoders.windows import windowed_lengths
+from allrounder.encoders.writers import writer_of
 from allrounder.errors import ProjectError
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
     import transformers
 
-    from allrounder.encoders import batches, beside, modules, transformer
+    from allrounder.encoders import batches, beside, modules, transformer, writing
 else:
     transformers, batches = lazy("transformers"), lazy("allrounder.encoders.batches")
-    beside, transformer = (
-        lazy("allrounder.encoders.beside"),
-        lazy("allrounder.encoders.transformer"),
-    )
+    beside, writing = lazy("allrounder.encoders.beside"), lazy("allrounder.encoders.writing")
+    transformer = lazy("allrounder.encoders.transformer")
 
 
 @dataclass(kw_only=True)
@@ -65,7 +64,7 @@ class Text(Tuned):
     @property
     def reach(self) -> int:
         """The longest sequence read at once: `max_tokens`, or what the model allows if less."""
-        return min(self.max_tokens, _positions(self.model))
+        return min(self.max_tokens, positions(self.model))
 
     def prepare(self, values: Sequence[pa.Array], *, cache: Path | None = None) -> Tokens:
         """Tokenize every row."""
@@ -159,7 +158,7 @@ class Text(Tuned):
         )
 
     def words(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Return the tokens of texts that are read beside others, without the prefix."""
+        """Return the tokens of texts that are no records', without the prefix."""
         tokens = replace(self, prefix="").prepare([pa.array(texts, pa.string())])
         return [tokens.ids(at) for at in range(len(texts))]
 
@@ -185,7 +184,7 @@ class Text(Tuned):
             for row, wanted, found in zip(rows, whole, branches, strict=True)
         ]
         batch = self.collate(tokens, rows, whole)
-        limit, pad = _positions(self.model), padding(self.model)
+        limit, pad = positions(self.model), padding(self.model)
         return beside.placed(batch, some, limit=limit, pad=pad) if any(some) else batch
 
     def vocabulary(self, texts: Sequence[str]) -> Vocabulary:
@@ -197,6 +196,27 @@ class Text(Tuned):
     def module(self) -> "modules.Encoding":
         """Load the pretrained encoder."""
         return transformer.Transformer(self)
+
+    def writing(self, task: str) -> "modules.Encoding":
+        """Load a model that writes, with all that it writes by."""
+        writer = writer_of(self.model)
+        if writer is None or len(self.fields or []) != 1:
+            what = f"{self.model} only reads" if writer is None else "a pair of texts is only read"
+            raise ProjectError(
+                f"`tasks.{task}` goes on with what was read, and {what}. Choose `light: true`, a "
+                "decoder that is learned from nothing, or an input of one text with a model that "
+                "writes: GPT-2, Llama, Qwen, Gemma, T5, BART."
+            )
+        if self.tune == "frozen":
+            raise ProjectError(
+                f"`tasks.{task}` has nothing to learn to write by: the model of its input is "
+                "frozen. Choose `tune: lora`, `top:N` or `full`, or `light: true` for the task."
+            )
+        return writing.WRITINGS[writer](self)
+
+    def said(self, tokens: Sequence[int]) -> str:
+        """Return the text that some tokens stand for, without special ones."""
+        return read_tokenizer(self.model).decode(list(tokens), skip_special_tokens=True).strip()
 
     def save(self, folder: Path) -> None:
         """Copy the configuration and the tokenizer of the model."""
@@ -253,7 +273,7 @@ def padding(folder: str) -> int:
     return read_config(folder).get("pad_token_id") or 0
 
 
-def _positions(folder: str) -> int:
+def positions(folder: str) -> int:
     """Return the longest sequence that the model's position table allows."""
     config = read_config(folder)
     most = config.get("max_position_embeddings") or 1 << 20

@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 
 class Transformer(Pretrained):
-    """Any Hugging Face encoder."""
+    """Any Hugging Face encoder.
 
-    def __init__(self, encoder: "Text") -> None:
+    Args:
+        encoder: its settings.
+        network: the model, where it is loaded already.
+    """
+
+    def __init__(self, encoder: "Text", network: Any = None) -> None:
         super().__init__()
         self.pooling = encoder.pool
-        self.network = load(encoder)
+        self.network = _reader(load(encoder)) if network is None else network
         if getattr(self.network, "pooler", None) is not None:
             self.network.pooler = None  # we pool ourselves; its weights would only be carried along
         self.width = self.network.config.hidden_size
@@ -96,6 +101,11 @@ class Transformer(Pretrained):
         if batch.stitch is None:
             return mean_pool(states, batch.text)
         return mean_pool(states[batch.first], batch.text[batch.first])
+
+
+def _reader(network: Any) -> Any:
+    """Return what reads: of an encoder–decoder only the encoder."""
+    return network.get_encoder() if network.config.is_encoder_decoder else network
 
 
 def _additive(visible: Tensor) -> Tensor:

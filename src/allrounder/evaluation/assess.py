@@ -1,5 +1,6 @@
 """From a model and labelled records to a judgement of every task."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,8 @@ def said(
         for part in scored(model, prepared, rows, tasks=tasks, labeled=True, progress=tell):
             task, mine = model.tasks[part.task], found.setdefault(part.task, Said())
             mine.rows += [int(row) for row in part.rows]
-            mine.decoded += task.decode(part.scores)
+            decode = task.decode if calibration is None else task.decode_fully
+            mine.decoded += decode(part.scores)
             if calibration is not None:
                 known = calibration.get(part.task, {})
                 mine.answers += answers_of(model, prepared, part, known)
@@ -92,7 +94,8 @@ def quick_scores(
 
 def _metrics(task: Task, truths: list[Any], decoded: list[Any]) -> dict[str, float]:
     pair = task.array(truths), task.array(decoded)
-    return {name: metric.score(*pair) for name, metric in task.metrics().items()}
+    found = {name: metric.score(*pair) for name, metric in task.metrics().items()}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
 def assess(
@@ -135,7 +138,7 @@ def assess(
                 answers=mine.answers,
                 raw=mine.raw,
                 before=old.decoded if old and old.rows == mine.rows else None,
-                baseline=[known.constants[name]] * len(mine.rows),
+                baseline=tasks[name].constant(known.constants[name], mine.decoded),
                 texts=_texts(passes[0][0], records, name, mine.rows),
                 wheres=wheres,
             ),

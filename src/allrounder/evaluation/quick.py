@@ -7,10 +7,11 @@ is not in `QUICK` is computed as it is.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from allrounder.tasks import scoring
+from allrounder.tasks import likeness, scoring
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ def _mean(rows: np.ndarray) -> float:
     return float(rows.mean())
 
 
+def _from_counts(name: str) -> Quick:
+    return Quick(partial(likeness.counts, name), partial(likeness.from_counts, name))
+
+
 QUICK: dict[Callable[[np.ndarray, np.ndarray], float], Quick] = {
     scoring.accuracy: Quick(_rightness, _mean),
     scoring.macro_f1: Quick(_pairs, _macro_f1),
@@ -92,4 +97,9 @@ QUICK: dict[Callable[[np.ndarray, np.ndarray], float], Quick] = {
     scoring.span_f1: Quick(_span_counts, _span_f1),
     scoring.span_precision: Quick(_span_counts, _span_precision),
     scoring.span_recall: Quick(_span_counts, _span_recall),
+    likeness.perplexity: Quick(likeness.likelihoods, likeness.perplexity_of),
+    likeness.bits_per_character: Quick(likeness.likelihoods, likeness.bits_of),
+    likeness.bleu: _from_counts("bleu"),
+    likeness.chrf: _from_counts("chrf"),
+    likeness.rouge_l: Quick(likeness.overlaps, _mean),
 }

@@ -128,6 +128,10 @@ def answers_of(
 def readable(model: Model, prepared: Prepared, name: str, rows: np.ndarray, scores: Any) -> Any:
     """Return the scores of a task for some rows as its `decode` reads them, on the CPU."""
     task = model.tasks[name]
+    if task.reads == "states":
+        known = name in prepared.targets and prepared.targets[name].known(rows).all()
+        targets = prepared.target(name, rows).to(model.device) if known else None
+        return task.readable(scores, targets)  # type: ignore[attr-defined]
     if task.reads == "record":
         return scores.float().cpu()
     if task.reads == "inputs":

@@ -18,6 +18,7 @@ from allrounder.fusion.joining import Joined, Part
 from allrounder.injection.modules import Told
 from allrounder.kinds import dump
 from allrounder.model.knowing import Knowing
+from allrounder.model.voice import Voice, spread
 from allrounder.tasks import Task
 
 
@@ -96,7 +97,7 @@ class Model(nn.Module):
         self.inputs, self.tasks, self.knowing = dict(inputs), dict(tasks), knowing
         self.owners = owners(self.inputs)
         self.encoders = nn.ModuleDict(
-            {name: self.inputs[name].module() for name in dict.fromkeys(self.owners.values())}
+            {name: self._module(name) for name in dict.fromkeys(self.owners.values())}
         )
         widths = {name: self.encoding(name).width for name in self.inputs}
         fusion = fusion or Concat()
@@ -120,11 +121,30 @@ class Model(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.precision = precision
 
+    def _module(self, name: str) -> Encoding:
+        """Build what reads an input; where a task goes on with what was read, it writes too."""
+        going = [
+            task_name
+            for task_name, task in self.tasks.items()
+            if _goes_on(task) and name in {self.owners[n] for n in task.reading(self.inputs)}
+        ]
+        return self.inputs[name].writing(going[0]) if going else self.inputs[name].module()
+
     def _width(self, task: Task, widths: Mapping[str, int], joint: int) -> Any:
         """Return the width of what the head of a task reads; by input where it reads inputs."""
+        if task.reads == "states":
+            return self.voice(task)
         if task.reads == "inputs":
             return {name: widths[name] for name in task.reading(self.inputs)}
         return widths.get(self.reads(task) or "", joint)
+
+    def voice(self, task: Task) -> Voice:
+        """Return what a task that writes goes on with."""
+        names = task.reading(self.inputs)
+        widths = {name: self.encoding(name).width for name in names}
+        if not _goes_on(task):
+            return Voice(widths)
+        return Voice(widths, self.encoding(names[0]), self.inputs[names[0]])
 
     def encoding(self, name: str) -> Encoding:
         """Return the module that reads the input `name`."""
@@ -143,7 +163,7 @@ class Model(nn.Module):
 
     def _is_fused(self, task: Task) -> bool:
         source = self.reads(task)
-        if task.reads == "inputs":
+        if task.reads in ("inputs", "states"):
             return False
         return source is None or (task.reads == "tokens" and source in self.opens)
 
@@ -153,7 +173,9 @@ class Model(nn.Module):
         return [
             task_name
             for task_name, task in self.tasks.items()
-            if (task.reads == "tokens" and self.reads(task) == name) or task_name in joined
+            if (task.reads == "tokens" and self.reads(task) == name)
+            or (task.reads == "states" and not _goes_on(task) and name in task.reading(self.inputs))
+            or task_name in joined
         ]
 
     def autocast(self) -> torch.autocast:
@@ -185,7 +207,7 @@ class Model(nn.Module):
             states = module.stem(given.sequences) if given.states is None else given.states
             found = module.finish(states, given.sequences, tokens=tokens)
         whole = None if found.tokens is None else found.tokens.float()
-        return Features(found.pooled.float(), whole, found.mask)
+        return Features(found.pooled.float(), whole, found.mask, found.memory)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scores of each task for the records it is asked of, in the order of `places`.
@@ -212,7 +234,10 @@ class Model(nn.Module):
 
     def scores(self, read: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the scores of each task from what its head reads."""
-        return {name: self.heads[name](self.dropout(found)) for name, found in read.items()}
+        return {
+            name: self.heads[name](self.dropout(found) if isinstance(found, Tensor) else found)
+            for name, found in read.items()
+        }
 
     def _joined(self, features: Mapping[str, Features], batch: Batch) -> Joined:
         parts = {
@@ -237,9 +262,11 @@ class Model(nn.Module):
         states: Mapping[str, Tensor | None],
         joined: Joined | None,
         batch: Batch,
-    ) -> Tensor:
+    ) -> Any:
         if self.tasks[name].reads == "inputs":
             return self._side_by_side(name, features, batch)[places]
+        if self.tasks[name].reads == "states":
+            return self._remembered(self.tasks[name], places, features, batch)
         source = self.reads(self.tasks[name])
         if source is None:
             return joined.vector[places]  # type: ignore[union-attr]
@@ -257,6 +284,21 @@ class Model(nn.Module):
                 part = part.index_copy(0, present, features[source].pooled)
             parts.append(part)
         return torch.cat(parts, -1)
+
+    def _remembered(
+        self, task: Task, places: Tensor, features: Mapping[str, Features], batch: Batch
+    ) -> Any:
+        """Return what a task that writes goes on from; by input where it reads the states."""
+        names = task.reading(self.inputs)
+        if _goes_on(task):
+            rows = _position(batch.inputs[names[0]].present, places)
+            return features[names[0]].memory.at(rows)  # type: ignore[union-attr]
+        found = {name: features[name] for name in names if name in features}
+        return {
+            name: spread(each, batch.inputs[name].present, batch.num_records, self.precision)
+            .at(places)
+            for name, each in found.items()
+        }  # fmt: skip
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of each task for each record of the batch that it has to learn from."""
@@ -276,7 +318,9 @@ class Model(nn.Module):
         if taught:
             return self.tasks[name].divergence(scores, targets.detach())
         loss = self._partly(name, scores, targets, batch.guesses.get(name))
-        return loss + batch.r_drop * self._apart(name, scores, targets) if batch.r_drop else loss
+        if not batch.r_drop or self.tasks[name].reads == "states":
+            return loss
+        return loss + batch.r_drop * self._apart(name, scores, targets)
 
     def _partly(self, name: str, scores: Tensor, targets: Tensor, guess: Guess | None) -> Tensor:
         """Return the loss of records with a target, and of others how far they are from a guess."""
@@ -310,6 +354,11 @@ def owners(inputs: Mapping[str, Encoder]) -> dict[str, str]:
         name: seen.setdefault(repr(dump(replace(encoder, fields=None))), name)
         for name, encoder in inputs.items()
     }
+
+
+def _goes_on(task: Task) -> bool:
+    """Return whether a task writes by the model of its input."""
+    return task.reads == "states" and getattr(task, "light", None) is None
 
 
 def _position(present: Tensor, places: Tensor) -> Tensor:

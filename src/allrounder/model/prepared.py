@@ -37,8 +37,8 @@ class Stored(Protocol):
 class Targets:
     """The labels of one task: row r has `values[place[r]]`, or none where `place[r]` is -1.
 
-    `values` is a tensor of targets; for a task that reads tokens it is the column of labels,
-    which a batch turns into tags.
+    `values` is a tensor of targets; for a task that reads tokens or states it is the column of
+    labels, which a batch turns into tags, or into tokens.
     """
 
     place: np.ndarray
@@ -50,7 +50,7 @@ class Targets:
         known = np.asarray(labels.is_valid())
         place = np.where(known, np.cumsum(known) - 1, -1)
         values = labels.drop_null()
-        if task.reads != "tokens":
+        if task.reads not in ("tokens", "states"):
             encoded = [task.encode(part) for part in in_parts(values)]
             values = torch.cat(encoded) if encoded else task.encode([])
         return cls(place, values)
@@ -60,7 +60,7 @@ class Targets:
         return self.place[rows] >= 0
 
     def labels(self, rows: np.ndarray) -> list[Any]:
-        """Return the labels of rows of a task that reads tokens."""
+        """Return the labels of rows of a task that reads tokens or states."""
         return self.values.take(pa.array(self.place[rows])).to_pylist()
 
 
@@ -81,6 +81,22 @@ class Taught:
             return self.values[torch.from_numpy(self.place[rows])]
         found = [self.values[at] for at in self.place[rows]]
         return pad_sequence(found, batch_first=True, padding_value=float("nan"))
+
+
+@dataclass
+class Recalled:
+    """The labels of some rows in the place of what an older model said: place[r] is -1 elsewhere.
+
+    What a model writes has no scores that another could be kept to.
+    """
+
+    place: np.ndarray
+    prepared: "Prepared"
+    task: str
+
+    def scores(self, rows: np.ndarray) -> Tensor:
+        """Return the targets of rows."""
+        return self.prepared.target(self.task, rows)
 
 
 @dataclass
@@ -113,7 +129,7 @@ class Prepared:
     tokens: dict[str, Rows]
     targets: dict[str, Targets] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
-    teachers: dict[str, Taught] = field(default_factory=dict)
+    teachers: dict[str, Taught | Recalled] = field(default_factory=dict)
     guesses: dict[str, Guessed] = field(default_factory=dict)
     knowing: Knowing | None = None
     linked: dict[str, Linked] = field(default_factory=dict)
@@ -318,6 +334,8 @@ class Prepared:
     def target(self, name: str, rows: np.ndarray) -> Tensor:
         """Return the targets of one task for rows that carry its label."""
         task, found = self.model.tasks[name], self.targets[name]
+        if task.reads == "states":
+            return task.encode(found.labels(rows), self.model.voice(task))  # type: ignore[call-arg]
         if task.reads != "tokens":
             return found.values[torch.from_numpy(found.place[rows])]
         tokens = self.tokens[self.model.reads(task) or ""]

@@ -10,7 +10,7 @@ from allrounder.errors import RunError
 from allrounder.fusion import Fusion
 from allrounder.model.knowing import Knowing
 from allrounder.model.network import Model, owners
-from allrounder.model.tensors import load_tensors, save_tensors
+from allrounder.model.tensors import load_tensors, owned, save_tensors
 from allrounder.tasks import Task
 
 MAIN = "model.safetensors"
@@ -30,7 +30,8 @@ def save_model(folder: Path, model: Model, own: Mapping[str, Mapping[str, Tensor
         model.knowing.save(folder)
     for name, weights in own.items():
         save_tensors(folder / "snapshots" / f"{name}.safetensors", weights)
-    save_tensors(folder / MAIN, model.state_dict(), {"own": list(own)})
+    names, state = set(owned(model).values()), model.state_dict()
+    save_tensors(folder / MAIN, {n: state[n] for n in state if n in names}, {"own": list(own)})
 
 
 def add_own(folder: Path, own: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -78,7 +79,8 @@ def saved_inputs(folder: Path, inputs: Mapping[str, Encoder]) -> dict[str, Encod
 
 def _fill(model: Model, weights: Mapping[str, Tensor], folder: Path) -> None:
     try:
-        model.load_state_dict(dict(weights))
+        tied = {n: weights[first] for n, first in owned(model).items() if first in weights}
+        model.load_state_dict({**weights, **tied})
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1].strip()
         raise RunError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from allrounder.errors import RunError
 
@@ -40,3 +40,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except Exception as error:  # safetensors raises its own type for a broken file
         raise RunError(f"{path} cannot be read: {error}.") from error
+
+
+def owned(module: nn.Module) -> dict[str, str]:
+    """Return for each name of a weight or buffer the first name that the same one has.
+
+    Weights that are tied, such as those of an output layer and of embeddings, have several.
+    """
+    first: dict[int, str] = {}
+    return {
+        name: first.setdefault(id(tensor), name)
+        for name, tensor in module.state_dict(keep_vars=True).items()
+    }

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from allrounder.encoders import Text
+from allrounder.kinds import switched
 from allrounder.lazy import lazy
 from allrounder.pretraining.base import Pretraining
 from allrounder.pretraining.scratch import Scratch
-from allrounder.training.settings import switched
 
 if TYPE_CHECKING:
     from allrounder.pretraining import foretelling

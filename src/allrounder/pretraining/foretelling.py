@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
+from allrounder.encoders.outputs import Chosen
 from allrounder.encoders.pretrained import quiet
 from allrounder.encoders.text import specials
 from allrounder.encoders.windows import windows
@@ -30,12 +31,7 @@ class Foretelling(Objective):
         self.room = encoder.reach - self.lead - tail
         ends = self.network.config.eos_token_id
         self.end = None if tail else ends[0] if isinstance(ends, list) else ends
-        self._told: Tensor | None = None
-        # The output layer is as wide as the vocabulary: it is run where there is a token to tell.
-        self.network.get_output_embeddings().register_forward_pre_hook(self._only_told)
-
-    def _only_told(self, module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        return (inputs[0][self._told],)
+        self.chosen = Chosen(self.network)
 
     def loss(self, batch: Sequences, chance: torch.Generator) -> tuple[Tensor, int]:
         """Return the cross entropy of every token given those before it.
@@ -43,11 +39,11 @@ class Foretelling(Objective):
         Of a text read in windows each token is told once; the end of every text is told too.
         """
         batch, told = self.ended(batch)
-        self._told = told[:, 1:]
+        self.chosen.places = told[:, 1:]
         logits = self.network(
             input_ids=batch.ids[:, :-1], attention_mask=batch.mask[:, :-1].long(), use_cache=False
         ).logits
-        truths = batch.ids[:, 1:][self._told]
+        truths = batch.ids[:, 1:][self.chosen.places]
         return functional.cross_entropy(logits.float(), truths, reduction="sum"), len(truths)
 
     def ended(self, batch: Sequences) -> tuple[Sequences, Tensor]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
+from allrounder.encoders.outputs import Chosen
 from allrounder.encoders.pretrained import quiet
 from allrounder.encoders.text import read_tokenizer
 from allrounder.errors import ProjectError
@@ -34,22 +35,17 @@ class Masking(Objective):
         owned = dict(self.named_parameters())  # what is tied has one name of several
         self.fresh = frozenset(owned.keys() & {f"network.{name}" for name in fresh})
         self.words = vocabulary(encoder.model)
-        self._places: Tensor | None = None
-        # The output layer is as wide as the vocabulary: it is run where words were hidden only.
-        self.network.get_output_embeddings().register_forward_pre_hook(self._only_places)
-
-    def _only_places(self, module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        return (inputs[0][self._places],)
+        self.chosen = Chosen(self.network)
 
     def loss(self, batch: Sequences, chance: torch.Generator) -> tuple[Tensor, int]:
         """Return the cross entropy of the words that were drawn."""
         ids, places = self.words.hidden(batch.ids.cpu(), batch.mask.cpu(), self.settings, chance)
-        self._places = places.to(batch.ids.device)
+        self.chosen.places = places.to(batch.ids.device)
         inputs = {"input_ids": ids.to(batch.ids.device), "attention_mask": batch.mask.long()}
         if batch.types is not None and (self.network.config.type_vocab_size or 0) > 1:
             inputs["token_type_ids"] = batch.types
         logits = self.network(**inputs).logits
-        truths = batch.ids[self._places]
+        truths = batch.ids[self.chosen.places]
         return functional.cross_entropy(logits.float(), truths, reduction="sum"), len(truths)
 
 

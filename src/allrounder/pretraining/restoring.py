@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
+from allrounder.encoders.outputs import Chosen
 from allrounder.encoders.pretrained import quiet
 from allrounder.encoders.text import padding, specials
 from allrounder.encoders.transformer import Transformer
@@ -34,26 +35,21 @@ class Restoring(Objective):
         self.fresh = frozenset(owned.keys() & {f"decoder.{name}" for name in fresh})
         self.special = torch.tensor([token for part in specials(encoder.model) for token in part])
         self.padding = padding(encoder.model)
-        self._told: Tensor | None = None
-        # The output layer is as wide as the vocabulary: it is run where there is a token to tell.
-        self.decoder.get_output_embeddings().register_forward_pre_hook(self._only_told)
-
-    def _only_told(self, module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-        return (inputs[0][self._told],)
+        self.chosen = Chosen(self.decoder)
 
     def loss(self, batch: Sequences, chance: torch.Generator) -> tuple[Tensor, int]:
         """Return the cross entropy of every token given those before it and the vector."""
         ids, there = batch.ids, batch.mask.bool()
         left = self.damaged(ids.cpu(), there.cpu(), chance).to(ids.device)
         vectors = self.encoding.pool(self.encoding.top(self.encoding.stem(left), left), left)
-        self._told = there[:, 1:]
+        self.chosen.places = there[:, 1:]
         logits = self.decoder(
             input_ids=ids[:, :-1],
             attention_mask=there[:, :-1].long(),
             encoder_hidden_states=vectors[:, None],
             encoder_attention_mask=torch.ones_like(ids[:, :1]),
         ).logits
-        truths = ids[:, 1:][self._told]
+        truths = ids[:, 1:][self.chosen.places]
         return functional.cross_entropy(logits.float(), truths, reduction="sum"), len(truths)
 
     def damaged(self, ids: Tensor, there: Tensor, chance: torch.Generator) -> Sequences:

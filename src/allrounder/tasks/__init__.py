@@ -2,6 +2,7 @@
 
 from allrounder.kinds import Kinds
 from allrounder.tasks.base import Metric, Task
+from allrounder.tasks.generation import Generation
 from allrounder.tasks.match import Match
 from allrounder.tasks.multiclass import Multiclass
 from allrounder.tasks.multilabel import Multilabel
@@ -17,10 +18,12 @@ TASKS = Kinds[Task](
     ordinal=Ordinal,
     spans=Spans,
     match=Match,
+    generation=Generation,
 )
 
 __all__ = [
     "TASKS",
+    "Generation",
     "Match",
     "Metric",
     "Multiclass",

@@ -22,6 +22,9 @@ else:
     heads = lazy("allrounder.tasks.heads")
 
 
+Reads = Literal["record", "tokens", "inputs", "states"]
+
+
 @dataclass(frozen=True)
 class Metric:
     """One number that says how good answers are.
@@ -51,10 +54,11 @@ class Task(Kind, ABC):
         metric: the metric that decides which snapshot is best; by default the kind's first.
     """
 
-    reads: ClassVar[Literal["record", "tokens", "inputs"]] = "record"
-    """Whether the head reads one vector a record, one a token, or one of each input.
+    reads: ClassVar[Reads] = "record"
+    """Whether the head reads one vector a record, one a token, one of each input, or all states.
 
-    A task that reads inputs is answered for all records of a call together.
+    A task that reads inputs is answered for all records of a call together. One that reads states
+    writes from them.
     """
 
     speaks: ClassVar[Speaks | None] = None
@@ -138,13 +142,22 @@ class Task(Kind, ABC):
     def baseline(self, truths: np.ndarray) -> Any:
         """Return the one label that is always right most often: what a constant would answer."""
 
+    def constant(self, label: Any, decoded: Sequence[Any]) -> list[Any]:
+        """Return what a constant answers to some records.
+
+        Args:
+            label: what `baseline` gave.
+            decoded: what the model says of them.
+        """
+        return [label] * len(decoded)
+
     @abstractmethod
     def head(self, width: int) -> "nn.Module":
         """Build the module from features to scores.
 
         Features are [n, D] for a task that reads records, [n, T, D] for one that reads tokens. A
         task that reads inputs is given the width of each by name, and reads their vectors end to
-        end, zeros where one is missing: [n, ΣD].
+        end, zeros where one is missing: [n, ΣD]. One that reads states is given a `Voice`.
         """
 
     def begin(self, head: "nn.Module", targets: "Tensor") -> None:
@@ -191,6 +204,10 @@ class Task(Kind, ABC):
     @abstractmethod
     def decode(self, scores: "Tensor") -> list[Any]:
         """Turn scores into labels."""
+
+    def decode_fully(self, scores: "Tensor") -> list[Any]:
+        """Turn scores into labels for a report, where `decode` leaves out what takes long."""
+        return self.decode(scores)
 
     @abstractmethod
     def answers(

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 
 from allrounder.lazy import lazy
 from allrounder.tasks import scoring
-from allrounder.tasks.base import Metric, Task
+from allrounder.tasks.base import Metric, Reads, Task
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ class Match(Task):
         width: W, of the vectors that are compared.
     """
 
-    reads: ClassVar[Literal["record", "tokens", "inputs"]] = "inputs"
+    reads: ClassVar[Reads] = "inputs"
 
     of: list[str] | None = None  # type: ignore[assignment]
     width: int = 256

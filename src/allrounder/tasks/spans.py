@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from allrounder.lazy import lazy
 from allrounder.records import BadValue
 from allrounder.tasks import scoring
-from allrounder.tasks.base import Metric, Task
+from allrounder.tasks.base import Metric, Reads, Task
 from allrounder.tasks.columns import class_names, labels_of, not_a_label, parse_json, strings
 from allrounder.types import Likely, Span, Speaks, Variable
 
@@ -47,7 +47,7 @@ class Spans(Task):
         focal: γ of the focal loss (Lin et al. 2017).
     """
 
-    reads: ClassVar[Literal["record", "tokens"]] = "tokens"
+    reads: ClassVar[Reads] = "tokens"
     speaks: ClassVar[Speaks | None] = "spans"
 
     labels: list[str] | None = None

@@ -20,6 +20,8 @@ def probe(job: Job) -> dict[str, Said] | None:
     if not job.settings.probe or None in tunes or tunes == {"frozen"}:
         return None
     inner = _frozen(job)
+    if not inner.tasks:
+        return None
     model = inner.model(dropout=0.0)
     prepared = inner.prepared(model)
     keeper, _ = train(inner, model, prepared)
@@ -56,7 +58,11 @@ def _frozen(job: Job) -> Job:
     )
     return replace(
         job,
-        tasks={name: task for name, task in job.tasks.items() if name not in job.freeze},
+        tasks={
+            name: task
+            for name, task in job.tasks.items()
+            if name not in job.freeze and task.reads != "states"
+        },
         freeze=[],
         fresh=True,
         knowing=None,

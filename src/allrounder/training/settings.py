@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from allrounder.kinds import CLOSED, build
+from allrounder.kinds import CLOSED, build, switched
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
 from allrounder.training.sampling import SAMPLINGS, Proportional, Sampling
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
@@ -55,16 +55,6 @@ class Gate(Twins):
     """
 
     seeds: int = 3
-
-
-def switched(cls: type, at: str) -> BeforeValidator:
-    """Return the annotation of a section that `true` fills with its defaults."""
-
-    def built(spec: Any) -> Any:
-        spec = {True: {}, False: None}[spec] if isinstance(spec, bool) else spec
-        return None if spec is None else build(cls, spec, at=at)
-
-    return BeforeValidator(built)
 
 
 @dataclass(kw_only=True)

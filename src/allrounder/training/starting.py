@@ -150,7 +150,7 @@ def _injections(section: Any) -> dict[str, Injection]:
 def parts_read(task: Task, inputs: Iterable[str], fusion: Fusion) -> list[str]:
     """Return the parts of what the head of a task reads, in order: inputs, or what joins them."""
     names = task.reading(inputs)
-    if len(names) == 1 or task.reads == "inputs":
+    if len(names) == 1 or task.reads in ("inputs", "states"):
         return names
     return list(fusion.columns(dict.fromkeys(names, 1)))
 

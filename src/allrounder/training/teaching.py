@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from allrounder.model import Model, Prepared, scored
-from allrounder.model.prepared import Taught
+from allrounder.model.prepared import Recalled, Taught
 from allrounder.training.job import fill
 
 
@@ -29,6 +29,12 @@ def teach(
         weights: those of the snapshot that teaches; by default those of the model as it is.
     """
     model = prepared.model
+    if model.tasks[task].reads == "states":
+        known = rows[prepared.targets[task].known(rows)]
+        place = np.full(len(prepared), -1)
+        place[known] = np.arange(len(known))
+        prepared.teachers[task] = Recalled(place, prepared, task)
+        return
     named = dict(model.named_parameters())
     now = {name: named[name].detach().clone() for name in weights or {}}
     fill(model, weights or {})

@@ -90,7 +90,7 @@ def _continue(model: Model, name: str, old: Old, fusion: Fusion, weights: Weight
     task, prefix = model.tasks[name], f"heads.{name}."
     found = {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
     before, now = old.parts_read(name), parts_read(task, model.inputs, fusion)
-    if before != now and task.reads != "inputs":
+    if before != now and task.reads not in ("inputs", "states"):
         widths = {part: model.encoding(part).width for part in now}
         absent = {part: weights[f"fusion.absent.{part}"] for part in before if part not in now}
         sizes = {p: len(absent[p]) if p in absent else widths[p] for p in before}

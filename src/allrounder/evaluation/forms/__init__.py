@@ -13,6 +13,7 @@ from allrounder.evaluation.forms.one_label import OneLabel
 from allrounder.evaluation.forms.several_labels import SeveralLabels
 from allrounder.evaluation.forms.spans import Spans
 from allrounder.evaluation.forms.value import Value
+from allrounder.evaluation.forms.written import Written
 
 FORMS: dict[str, Form] = {
     "label": OneLabel(),
@@ -20,6 +21,7 @@ FORMS: dict[str, Form] = {
     "value": Value(),
     "spans": Spans(),
     "matches": Matches(),
+    "text": Written(),
 }
 
 

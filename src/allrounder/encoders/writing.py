@@ -1,0 +1,191 @@
+"""Models that write: a decoder goes on with what it read, an encoder–decoder writes of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutput
+
+from allrounder.encoders.batches import Sequences
+from allrounder.encoders.memory import Memory, Writer
+from allrounder.encoders.modules import Features
+from allrounder.encoders.outputs import Chosen
+from allrounder.encoders.pretrained import dropping, quiet
+from allrounder.encoders.text import padding, positions
+from allrounder.encoders.transformer import Transformer
+from allrounder.errors import ProjectError
+
+if TYPE_CHECKING:
+    from allrounder.encoders.text import Text
+
+
+class Writing(Transformer, Writer):
+    """A transformer with what it writes by. Nothing of it is run ahead, even where it is frozen."""
+
+    kind: Any
+    """What transformers loads such a model with."""
+
+    def __init__(self, encoder: "Text") -> None:
+        super().__init__(encoder, network=_loaded(encoder, self.kind))
+        self.chosen = Chosen(self.network)
+        self.end = _one(self.network.config.eos_token_id, encoder.model)
+        self.filling, self.room = padding(encoder.model), positions(encoder.model)
+
+    @property
+    def has_stem(self) -> bool:
+        """What is kept for writing is no state of a layer, so nothing is read ahead."""
+        return False
+
+    def stem(self, batch: Sequences) -> Tensor:
+        """Return the embeddings of the tokens."""
+        return self.network.get_input_embeddings()(batch.ids)
+
+    def finish(self, states: Tensor, batch: Sequences, *, tokens: bool) -> Features:
+        """Return the features, and what is written from."""
+        last, memory = self.read(states, batch)
+        found = Features(self.pool(last, batch), *(self.tokens(last, batch) if tokens else ()))
+        return replace(found, memory=memory.at(batch.first))
+
+    def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
+        """Return the last states, and what is written from, of every sequence."""
+        raise NotImplementedError
+
+    def _precision(self, states: Tensor) -> torch.dtype | None:
+        kind = states.device.type
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+
+    def _options(self, options: Mapping[str, Any]) -> Any:
+        return transformers.GenerationConfig(
+            pad_token_id=self.filling, eos_token_id=self.end, **options
+        )
+
+
+class Decoder(Writing):
+    """A decoder such as GPT-2, Llama or Qwen: what it writes goes on with what it read."""
+
+    kind = transformers.AutoModelForCausalLM
+
+    def __init__(self, encoder: "Text") -> None:
+        super().__init__(encoder)
+        self.room -= encoder.reach
+
+    def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
+        """Return the last states, and keys and values of every layer."""
+        inner = self._network.base_model
+        found = inner(inputs_embeds=states, attention_mask=batch.mask.long(), use_cache=True)
+        past = tuple((layer.keys, layer.values) for layer in found.past_key_values.layers)
+        last = found.last_hidden_state
+        memory = Memory(last, batch.mask.bool(), batch.ids, past, self._precision(states))
+        return last, memory
+
+    @property
+    def _network(self) -> Any:
+        """The network without what LoRA wraps around it."""
+        wrapped = hasattr(self.network, "get_base_model")
+        return self.network.get_base_model() if wrapped else self.network
+
+    def logits(self, memory: Memory, ids: Tensor, places: Tensor) -> Tensor:
+        """Return the logits at some places, going on from the keys and values of what was read."""
+        self.chosen.places = places
+        cache = transformers.DynamicCache(config=self.network.config)
+        for number, (keys, values) in enumerate(memory.past or ()):
+            cache.update(keys, values, number)
+        read = memory.mask.sum(1, keepdim=True)
+        try:
+            with memory.autocast():
+                return self.network(
+                    input_ids=ids,
+                    attention_mask=torch.cat([memory.mask.long(), torch.ones_like(ids)], 1),
+                    position_ids=read + torch.arange(ids.shape[1], device=ids.device),
+                    past_key_values=cache,
+                    use_cache=True,
+                ).logits
+        finally:
+            self.chosen.places = None
+
+    def written(self, memory: Memory, start: Tensor, options: Mapping[str, Any]) -> Tensor:
+        """Return what `generate` goes on with; what was read stands flush right for it."""
+        ids, mask = _flushed_right(memory, self.filling)
+        ids, mask = torch.cat([ids, start], 1), torch.cat([mask, torch.ones_like(start)], 1)
+        with memory.autocast():
+            found = self.network.generate(
+                input_ids=ids, attention_mask=mask, generation_config=self._options(options)
+            )
+        return found[:, ids.shape[1] :]
+
+
+class EncoderDecoder(Writing):
+    """An encoder–decoder such as T5 or BART: its decoder sees what its encoder says."""
+
+    kind = transformers.AutoModelForSeq2SeqLM
+
+    def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
+        """Return the last states of the encoder."""
+        encoder = self.network.get_encoder()
+        last = encoder(inputs_embeds=states, attention_mask=batch.mask.long()).last_hidden_state
+        return last, Memory(last, batch.mask.bool(), precision=self._precision(states))
+
+    @property
+    def begin(self) -> list[int]:
+        """The tokens that every text is begun with."""
+        return [int(self.network.config.decoder_start_token_id)]
+
+    def logits(self, memory: Memory, ids: Tensor, places: Tensor) -> Tensor:
+        """Return the logits at some places."""
+        self.chosen.places = places
+        try:
+            with memory.autocast():
+                return self.network(
+                    encoder_outputs=BaseModelOutput(last_hidden_state=memory.states),
+                    attention_mask=memory.mask.long(),
+                    decoder_input_ids=ids,
+                    use_cache=False,
+                ).logits
+        finally:
+            self.chosen.places = None
+
+    def written(self, memory: Memory, start: Tensor, options: Mapping[str, Any]) -> Tensor:
+        """Return what `generate` writes."""
+        with memory.autocast():
+            found = self.network.generate(
+                encoder_outputs=BaseModelOutput(last_hidden_state=memory.states),
+                attention_mask=memory.mask.long(),
+                decoder_input_ids=start,
+                generation_config=self._options(options),
+            )
+        return found[:, start.shape[1] :]
+
+
+WRITINGS = {"decoder": Decoder, "encoder-decoder": EncoderDecoder}
+
+
+def _loaded(encoder: "Text", kind: Any) -> Any:
+    """Return the model with all that it writes by; weights at random in a run's folder."""
+    config = dropping(transformers.AutoConfig.from_pretrained(encoder.folder), encoder.dropout)
+    attention = {"attn_implementation": "sdpa" if torch.cuda.is_available() else "eager"}
+    with quiet():
+        if (encoder.folder / "allrounder.json").exists():
+            return kind.from_config(config, **attention)
+        return kind.from_pretrained(
+            encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **attention
+        )
+
+
+def _one(ends: Any, model: str) -> int:
+    first = ends[0] if isinstance(ends, list) else ends
+    if first is None:
+        raise ProjectError(
+            f"{model} has no token that ends a text: expected `eos_token_id` in its config.json."
+        )
+    return int(first)
+
+
+def _flushed_right(memory: Memory, filling: int) -> tuple[Tensor, Tensor]:
+    """Return tokens and mask with what fills them up in front, as `generate` wants them."""
+    assert memory.ids is not None, "a decoder remembers the tokens that it read"
+    order = torch.argsort(memory.mask.long(), dim=1, stable=True)
+    mask = memory.mask.gather(1, order)
+    return memory.ids.gather(1, order).masked_fill(~mask, filling), mask.long()

@@ -1,0 +1,257 @@
+"""Texts that are written: by models that go on with what they read, and by light decoders."""
+
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import sacrebleu
+import torch
+import yaml
+from making import save_tiny_encoder, tiny_text, tiny_tokenizer
+from torch.nn import functional
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from allrounder import Project, ProjectError
+from allrounder.model import Model, Prepared
+from allrounder.tasks import Generation, Multiclass, Spans
+from allrounder.tasks.likeness import bleu, chrf, rouge_l
+
+PROMPTS = ["shares rose in acme", "the bank", "北京的公司 said good of the team"]
+REPLIES = ["the vote fell", "minister said good 上海", "no"]
+
+
+@pytest.fixture(scope="module")
+def tiny_t5(tmp_path_factory):
+    folder, tokenizer = tmp_path_factory.mktemp("t5"), tiny_tokenizer()
+    torch.manual_seed(3)
+    config = T5Config(
+        vocab_size=tokenizer.get_vocab_size(), d_model=16, d_kv=8, d_ff=32, num_layers=2,
+        num_heads=2, decoder_start_token_id=0, pad_token_id=0, dropout_rate=0.0,
+        eos_token_id=tokenizer.token_to_id("[SEP]"), initializer_factor=3.0,
+    )  # fmt: skip
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return str(folder)
+
+
+def made(folder, *, texts=PROMPTS, replies=REPLIES, tasks=None, tune="full", **keys):
+    task = Generation(of="text", max_tokens=12, **keys)
+    tasks = {"reply": task, **(tasks or {})}
+    model = Model({"text": tiny_text(folder, max_tokens=24, tune=tune)}, tasks, dropout=0.0)
+    labels = {"reply": pa.chunked_array([pa.array(replies, pa.string())])}
+    values = {"text": pa.array(texts, pa.string())}
+    return Prepared.of(model.eval(), values, labels)
+
+
+def losses(prepared, rows):
+    rows = np.array(rows)
+    batch = prepared.batch(rows, {"reply": np.ones(len(rows), bool)}, targets=True)
+    with torch.no_grad():
+        return prepared.model.losses(batch)["reply"]
+
+
+def test_a_decoder_finds_a_text_as_likely_as_by_itself(tiny_decoder):
+    prepared = made(tiny_decoder, before="the")
+    encoder = prepared.model.inputs["text"]
+    network = AutoModelForCausalLM.from_pretrained(tiny_decoder).eval()
+    end = network.config.eos_token_id
+    for row, found in enumerate(losses(prepared, [0, 1, 2])):
+        batch = encoder.collate(prepared.tokens["text"], [row], [False])
+        reply = [*encoder.words([REPLIES[row]])[0], end]
+        ids = [*batch.ids[0].tolist(), *encoder.words(["the"])[0], *reply]
+        logits = network(input_ids=torch.tensor([ids])).logits[0, -len(reply) - 1 : -1]
+        wanted = functional.cross_entropy(logits, torch.tensor(reply))
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_an_encoder_decoder_finds_a_text_as_likely_as_by_itself(tiny_t5):
+    prepared = made(tiny_t5)
+    encoder = prepared.model.inputs["text"]
+    network = AutoModelForSeq2SeqLM.from_pretrained(tiny_t5).eval()
+    for row, found in enumerate(losses(prepared, [0, 1, 2])):
+        batch = encoder.collate(prepared.tokens["text"], [row], [False])
+        reply = torch.tensor([[*encoder.words([REPLIES[row]])[0], network.config.eos_token_id]])
+        wanted = network(input_ids=batch.ids, labels=reply).loss
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("which", ["tiny_decoder", "tiny_t5"])
+def test_what_is_written_is_what_the_model_by_itself_writes(which, request):
+    folder = request.getfixturevalue(which)
+    prepared = made(folder, beams=2)
+    encoder, rows = prepared.model.inputs["text"], np.arange(3)
+    batch = prepared.batch(rows, {"reply": np.ones(3, bool)})
+    with torch.no_grad():
+        draft = prepared.model(batch)["reply"]
+    kind = AutoModelForCausalLM if which == "tiny_decoder" else AutoModelForSeq2SeqLM
+    network = kind.from_pretrained(folder).eval()
+    for row, (text, _) in enumerate(draft.written()):
+        alone = encoder.collate(prepared.tokens["text"], [row], [False])
+        start = [[*draft.start]]
+        ids = torch.cat([alone.ids, torch.tensor(start)], 1) if which == "tiny_decoder" else None
+        inputs = {"input_ids": ids} if ids is not None else {"input_ids": alone.ids}
+        out = network.generate(
+            **inputs, max_new_tokens=12, num_beams=2, do_sample=False,
+            attention_mask=torch.ones_like(inputs["input_ids"]),
+        )[0]  # fmt: skip
+        new = out[ids.shape[1] :] if ids is not None else out[1:]
+        assert text == encoder.said(new.tolist())
+
+
+def test_one_decoder_carries_labels_stretches_and_texts(tiny_decoder):
+    tasks = {
+        "topic": Multiclass(labels=["a", "b"], of="text"),
+        "names": Spans(labels=["X"], of="text"),
+    }
+    prepared = made(tiny_decoder, tasks=tasks)
+    alone = made(tiny_decoder)
+    rows = np.arange(3)
+    wanted = {name: np.ones(3, bool) for name in ("reply", "topic", "names")}
+    with torch.no_grad():
+        found = prepared.model(prepared.batch(rows, wanted))
+    assert set(found) == {"reply", "topic", "names"}
+    torch.testing.assert_close(losses(prepared, rows), losses(alone, rows))
+    names = dict(prepared.model.named_parameters())
+    assert not any(name.startswith("heads.reply") for name in names), "it has no weights of its own"
+
+
+def test_what_was_read_is_not_told_again(tiny_decoder):
+    prepared = made(tiny_decoder)
+    target = prepared.target("reply", np.array([0]))
+    rows = np.array([0])
+    with torch.no_grad():
+        draft = prepared.model(prepared.batch(rows, {"reply": np.ones(1, bool)}))["reply"]
+        _, count = draft.likelihood(target)
+    assert count.item() == target.shape[1] + 1
+
+
+def test_longer_labels_are_cut(tiny_decoder):
+    prepared = made(tiny_decoder, replies=["the vote fell and " * 9, None, None])
+    assert prepared.target("reply", np.array([0])).shape[1] == 12
+
+
+def test_sampling_draws_the_same_again_and_others_with_another_seed(tiny_decoder):
+    def written(seed):
+        prepared = made(tiny_decoder, temperature=2.0, seed=seed)
+        with torch.no_grad():
+            draft = prepared.model(prepared.batch(np.arange(3), {"reply": np.ones(3, bool)}))
+        return draft["reply"].written()
+
+    assert written(1) == written(1)
+    assert written(1) != written(2)
+
+
+def test_metrics_are_those_of_their_libraries():
+    truths = ["the cat sat on the mat today", "a small dog ran away from me"]
+    wrote = ["the cat sat on a mat today", "a dog ran far away from me"]
+    arrays = [Generation().array(texts) for texts in (truths, wrote)]
+    assert bleu(*arrays) == pytest.approx(
+        sacrebleu.BLEU(effective_order=True).corpus_score(wrote, [truths]).score / 100
+    )
+    assert chrf(*arrays) == pytest.approx(
+        sacrebleu.CHRF().corpus_score(wrote, [truths]).score / 100
+    )
+    assert 0.5 < rouge_l(*arrays) < 1
+
+
+def test_chinese_is_not_lost_to_the_metrics():
+    truths, wrote = (
+        Generation().array([text]) for text in ("床前明月光疑是地上霜", "床前明月光疑是天上霜")
+    )
+    for metric in (bleu, chrf, rouge_l):
+        assert 0.3 < metric(truths, wrote) < 1
+
+
+@pytest.fixture
+def desk(tmp_path, tiny_decoder):
+    def write(**sections):
+        rows = [
+            {"text": f"{a} {b} {i}", "reply": f"{b} the {a}", "topic": a}
+            for i in range(8) for a in ("shares", "team") for b in ("rose", "fell", "said")
+        ]  # fmt: skip
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "talk.jsonl").write_text(lines, encoding="utf-8")
+        project = {
+            "sources": ["talk.jsonl"],
+            "inputs": {"text": {"kind": "text", "model": tiny_decoder, "max_tokens": 24}},
+            "tasks": {
+                "reply": {"kind": "generation", "max_tokens": 12},
+                "topic": {"kind": "multiclass"},
+            },
+            "training": {"epochs": 6, "lr": 5e-3, "head_lr": 5e-3, "batch_records": 16,
+                         "precision": "fp32"},
+            **sections,
+        }  # fmt: skip
+        (tmp_path / "talk.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
+        return Project.load(tmp_path / "talk.yaml")
+
+    return write
+
+
+LIGHT = {"kind": "generation", "max_tokens": 12,
+         "light": {"layers": 1, "width": 32, "heads": 2, "vocabulary": 300}}  # fmt: skip
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_a_project_writes_and_says_how_well(desk, light):
+    tasks = {"tasks": {"reply": LIGHT, "topic": {"kind": "multiclass"}}} if light else {}
+    project = desk(**tasks)
+    report = project.train()
+    found = report.tasks["reply"].metrics
+    assert list(found) == ["bits_per_character", "perplexity", "chrf", "bleu", "rouge_l"]
+    assert found["bits_per_character"].after.value < found["bits_per_character"].baseline.value
+    assert all(math.isfinite(one.after.value) for one in found.values())
+    answer = project.predict({"text": "team fell 3"})
+    assert set(answer["reply"]) == {"text", "finished"}
+    assert Project.load(project.run.path).predict({"text": "team fell 3"}) == answer
+    again = project.evaluate().tasks["reply"].metrics["perplexity"].after
+    assert again == found["perplexity"].after
+
+
+def test_a_picture_of_several_inputs_can_be_written_of(desk):
+    inputs = {
+        "text": {"kind": "hashing", "width": 16, "buckets": 512},
+        "topic_text": {"kind": "hashing", "width": 24, "buckets": 512, "fields": ["text"]},
+    }
+    project = desk(inputs=inputs, tasks={"reply": LIGHT})
+    report = project.train()
+    assert report.tasks["reply"].decides == "bits_per_character"
+    assert project.predict({"text": "team fell 3"})["reply"]["text"] is not None
+
+
+def test_a_model_that_only_reads_is_refused_with_what_can(desk, tmp_path):
+    encoder = save_tiny_encoder(tmp_path / "reads")
+    project = desk(inputs={"text": {"kind": "text", "model": encoder}})
+    with pytest.raises(ProjectError, match=r"only reads\. Choose `light: true`, a decoder that is"):
+        project.train()
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"max_tokens": 0}, "has `max_tokens: 0`. Expected 1 or more."),
+        ({"light": {"vocabulary": 9}}, "too few for special tokens and the 256 bytes."),
+        ({"light": {"width": 30, "heads": 4}}, "no multiple of `heads: 4`"),
+        ({"top_p": 0}, "has `top_p: 0.0`. Expected more than 0, at most 1."),
+        ({"abstain": 0.5}, "cannot abstain: a text is no choice."),
+        ({"max_tokens": 60}, "beside what is read the model has places for 40."),
+    ],
+)
+def test_bad_settings_are_refused_in_words(desk, task, words):
+    with pytest.raises(ProjectError) as caught:
+        desk(tasks={"reply": {"kind": "generation", **task}}).train()
+    assert words in str(caught.value)
+
+
+def test_a_frozen_model_has_nothing_to_learn_to_write_by(desk, tiny_decoder):
+    text = {"kind": "text", "model": tiny_decoder, "max_tokens": 24, "tune": "frozen"}
+    with pytest.raises(ProjectError, match="has nothing to learn to write by"):
+        desk(inputs={"text": text}).train()
