@@ -13,7 +13,7 @@ from allrounder.encoders.batches import Sequences
 from allrounder.encoders.memory import Memory, Writer
 from allrounder.encoders.modules import Features
 from allrounder.encoders.outputs import Chosen
-from allrounder.encoders.pretrained import dropping, quiet
+from allrounder.encoders.pretrained import attention, dropping, quiet
 from allrounder.encoders.text import padding, positions
 from allrounder.encoders.transformer import Transformer
 from allrounder.errors import ProjectError
@@ -165,12 +165,12 @@ WRITINGS = {"decoder": Decoder, "encoder-decoder": EncoderDecoder}
 def _loaded(encoder: "Text", kind: Any) -> Any:
     """Return the model with all that it writes by; weights at random in a run's folder."""
     config = dropping(transformers.AutoConfig.from_pretrained(encoder.folder), encoder.dropout)
-    attention = {"attn_implementation": "sdpa" if torch.cuda.is_available() else "eager"}
+    how = {"attn_implementation": attention()}
     with quiet():
         if (encoder.folder / "allrounder.json").exists():
-            return kind.from_config(config, **attention)
+            return kind.from_config(config, **how)
         return kind.from_pretrained(
-            encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **attention
+            encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **how
         )
 
 
