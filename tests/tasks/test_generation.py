@@ -18,7 +18,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from allrounder import Project, ProjectError
+from allrounder import Project, ProjectError, cli
 from allrounder.model import Model, Prepared
 from allrounder.tasks import Generation, Multiclass, Spans
 from allrounder.tasks.likeness import bleu, chrf, rouge_l
@@ -213,6 +213,25 @@ def test_a_project_writes_and_says_how_well(desk, light):
     assert Project.load(project.run.path).predict({"text": "team fell 3"}) == answer
     again = project.evaluate().tasks["reply"].metrics["perplexity"].after
     assert again == found["perplexity"].after
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize("keys", [{}, {"beams": 2}, {"temperature": 0.9, "seed": 3}])
+def test_what_comes_in_pieces_is_what_comes_at_once(desk, light, keys, capsys):
+    task = {**(LIGHT if light else {"kind": "generation", "max_tokens": 12}), **keys}
+    project = desk(tasks={"reply": task, "topic": {"kind": "multiclass"}})
+    project.train()
+    whole = project.predict({"text": "team fell 北京"})
+    first, *pieces = project.predict_pieces({"text": "team fell 北京"})
+    assert first == {"answers": {"topic": whole["topic"]}}
+    assert {piece["task"] for piece in pieces} <= {"reply"}
+    assert "".join(piece["text"] for piece in pieces) == whole["reply"]["text"]
+    file = str(project.plan.folder / "talk.yaml")
+    assert cli.main(["predict", file, "team fell 北京", "--stream", "--quiet"]) == 0
+    labels, text = capsys.readouterr().out.split("\n", 1)
+    assert json.loads(labels) == {"topic": whole["topic"]}
+    assert text in (f"reply: {whole['reply']['text']}\n", "")
+    assert cli.main(["predict", file, "--stream", "--quiet"]) == 2
 
 
 def test_a_picture_of_several_inputs_can_be_written_of(desk):

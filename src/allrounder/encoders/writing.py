@@ -57,10 +57,15 @@ class Writing(Transformer, Writer):
         kind = states.device.type
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
-    def _options(self, options: Mapping[str, Any]) -> Any:
-        return transformers.GenerationConfig(
-            pad_token_id=self.filling, eos_token_id=self.end, **options
-        )
+    def _manner(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how `generate` is to write, and who is told of every token."""
+        how = {name: value for name, value in options.items() if name != "streamer"}
+        return {
+            "streamer": options.get("streamer"),
+            "generation_config": transformers.GenerationConfig(
+                pad_token_id=self.filling, eos_token_id=self.end, **how
+            ),
+        }
 
 
 class Decoder(Writing):
@@ -112,7 +117,7 @@ class Decoder(Writing):
         ids, mask = torch.cat([ids, start], 1), torch.cat([mask, torch.ones_like(start)], 1)
         with memory.autocast():
             found = self.network.generate(
-                input_ids=ids, attention_mask=mask, generation_config=self._options(options)
+                input_ids=ids, attention_mask=mask, **self._manner(options)
             )
         return found[:, ids.shape[1] :]
 
@@ -154,7 +159,7 @@ class EncoderDecoder(Writing):
                 encoder_outputs=BaseModelOutput(last_hidden_state=memory.states),
                 attention_mask=memory.mask.long(),
                 decoder_input_ids=start,
-                generation_config=self._options(options),
+                **self._manner(options),
             )
         return found[:, start.shape[1] :]
 
