@@ -65,7 +65,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     some = poems[:POEMS]
     write(folder / "poems.jsonl", some, lambda poem: {"text": f"{poem['title']}\n{poem['poem']}"})
-    write(folder / "verses.jsonl", some[:12_000],
+    write(folder / "verses.jsonl", some[:6_000],
           lambda poem: {"text": poem["title"], "verse": poem["poem"]})  # fmt: skip
     poets = [name for name, _ in Counter(poem["author"] for poem in poems).most_common(POETS)]
     theirs = [p for name in poets for p in [q for q in poems if q["author"] == name][:A_POET]]
