@@ -137,6 +137,12 @@ def test_longer_labels_are_cut(tiny_decoder):
     assert prepared.target("reply", np.array([0])).shape[1] == 12
 
 
+def test_batches_count_what_is_written_too(tiny_decoder):
+    prepared = made(tiny_decoder, replies=["the vote fell", None, "no"])
+    read = prepared.num_read("text", np.zeros(3, bool))
+    assert (prepared.lengths() - read).tolist() == [12, 0, 2]
+
+
 def test_sampling_draws_the_same_again_and_others_with_another_seed(tiny_decoder):
     def written(seed):
         prepared = made(tiny_decoder, temperature=2.0, seed=seed)
