@@ -1,8 +1,8 @@
 """The ledger: every label that was made, where it is from, and whether it still counts.
 
 One SQLite file beside the project file. Nothing in it is ever changed or deleted, which SQLite
-itself holds by triggers: a label that counts no longer has an expiry beside it. A batch is in it
-whole or not at all, whatever is killed meanwhile.
+itself holds by triggers: a label that counts no longer has an expiry beside it, and one that is
+made again after that counts again. A batch is in it whole or not at all, whatever is killed.
 """
 
 import json
@@ -37,21 +37,26 @@ CREATE TABLE made (
     place TEXT NOT NULL, parent TEXT NOT NULL, model TEXT, fields TEXT NOT NULL,
     labels TEXT NOT NULL
 );
-CREATE TABLE expired (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE REFERENCES made (id),
-    created TEXT NOT NULL, why TEXT NOT NULL
+CREATE TABLE changes (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL REFERENCES made (id), created TEXT NOT NULL,
+    counts INTEGER NOT NULL, why TEXT NOT NULL
 );
+CREATE INDEX changes_by_id ON changes (id, number);
 CREATE TABLE notes (
     number INTEGER PRIMARY KEY, work TEXT NOT NULL, said TEXT NOT NULL
 );
 CREATE TABLE about (key TEXT PRIMARY KEY, value NOT NULL)
 """
 
-APPENDED = ("made", "expired", "notes")
+APPENDED = ("made", "changes", "notes")
 
 ONCE = "ON CONFLICT (id) DO NOTHING"
 
-LIVE = "made WHERE id NOT IN (SELECT id FROM expired)"
+COUNTS = (
+    "coalesce((SELECT counts FROM changes WHERE changes.id = made.id ORDER BY number DESC LIMIT 1)"
+    ", 1)"
+)
+LIVE = f"made WHERE {COUNTS}"
 
 COLUMNS = (
     "id", "created", "source", "generator", "seed", "confidence", "place", "parent", "model",
@@ -114,7 +119,7 @@ class Ledger:
     def add(
         self, entries: Iterable[Entry], *, work: str = "", said: Mapping[str, Any] | None = None
     ) -> int:
-        """Append entries that are not there yet, all or none; return how many were new.
+        """Append entries that do not count yet, all or none; return how many that were.
 
         Args:
             entries: what was made.
@@ -128,27 +133,32 @@ class Ledger:
         with self._transaction():
             before = self._count("made")
             self._link.executemany(sentence, rows)
+            again = self._change([row[0] for row in rows], counts=True, why="made again")
             if said is not None:
                 told = json.dumps(said, ensure_ascii=False)
                 self._link.execute("INSERT INTO notes (work, said) VALUES (?, ?)", [work, told])
-            return self._count("made") - before
+            return self._count("made") - before + again
 
-    def said(self, work: str) -> dict[str, Any] | None:
-        """Return what was last remembered of some work."""
-        sentence = "SELECT said FROM notes WHERE work = ? ORDER BY number DESC LIMIT 1"
-        found = self._asked(sentence, [work]).fetchone()
-        return None if found is None else json.loads(found[0])
+    def said(self, work: str) -> list[dict[str, Any]]:
+        """Return what was remembered of some work, in order."""
+        found = self._asked("SELECT said FROM notes WHERE work = ? ORDER BY number", [work])
+        return [json.loads(row[0]) for row in found]
 
     def expire(self, ids: Iterable[str], why: str) -> int:
         """Say that entries count no longer; return of how many that is news."""
-        now = _now()
         with self._transaction():
-            before = self._count("expired")
-            self._link.executemany(
-                f"INSERT INTO expired (id, created, why) VALUES (?, ?, ?) {ONCE}",
-                [(one, now, why) for one in ids],
-            )
-            return self._count("expired") - before
+            return self._change(ids, counts=False, why=why)
+
+    def _change(self, ids: Iterable[str], *, counts: bool, why: str) -> int:
+        """Say of those entries of which it is news that they count, or that they do not."""
+        sentence = (
+            f"INSERT INTO changes (id, created, counts, why) SELECT id, ?, ?, ? FROM made "
+            f"WHERE id = ? AND {COUNTS} != ?"
+        )
+        before, now = self._count("changes"), _now()
+        values = [(now, int(counts), why, one, int(counts)) for one in ids]
+        self._link.executemany(sentence, values)
+        return self._count("changes") - before
 
     def retire(self, model: str, why: str) -> int:
         """Expire the labels that any model but this one made; return how many."""
@@ -175,15 +185,16 @@ class Ledger:
         found = self._asked(f"SELECT id FROM {LIVE} AND generator = ?", [generator])
         return [row[0] for row in found]
 
-    def expiries(self) -> list[tuple[str, str]]:
-        """Return what expired and why, in order."""
-        return self._asked("SELECT id, why FROM expired ORDER BY number").fetchall()
+    def changes(self) -> list[tuple[str, bool, str]]:
+        """Return what began or ceased to count, and why, in order."""
+        found = self._asked("SELECT id, counts, why FROM changes ORDER BY number")
+        return [(id, bool(counts), why) for id, counts, why in found]
 
     @property
     def mark(self) -> tuple[str, int, int]:
         """What changes with every change: the ledger's own name, and how much is in it."""
         (name,) = self._asked("SELECT value FROM about WHERE key = 'identity'").fetchone()
-        return name, self._count("made"), self._count("expired")
+        return name, self._count("made"), self._count("changes")
 
     def _count(self, table: str) -> int:
         return self._asked(f"SELECT count(*) FROM {table}").fetchone()[0]

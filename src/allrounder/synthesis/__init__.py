@@ -1,0 +1,20 @@
+"""Made labels: variations, pseudo-labels, votes of rules; each filtered, none of them judging."""
+
+from allrounder.kinds import Kinds
+from allrounder.synthesis.base import Made, Making, Parent, Synthesis, Writing
+from allrounder.synthesis.mix import Mix, mixing
+from allrounder.synthesis.noise import Noise
+
+__all__ = [
+    "SYNTHESES",
+    "Made",
+    "Making",
+    "Mix",
+    "Noise",
+    "Parent",
+    "Synthesis",
+    "Writing",
+    "mixing",
+]
+
+SYNTHESES = Kinds[Synthesis]("synthesis", noise=Noise, mix=Mix)
