@@ -5,11 +5,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from allrounder.checking import learned, load_records
+from allrounder.checking import learned, load_records, ruled
 from allrounder.errors import RunError
+from allrounder.knowledge import MentionFacts
 from allrounder.plan import Plan, make_plan
 from allrounder.prediction import Predictor
+from allrounder.records import Records
 from allrounder.records.ledger import NAME, Ledger
+from allrounder.rules.votes import SoftLabels, Votes
 from allrounder.runs import Run, latest
 from allrounder.synthesis import Noise
 from allrounder.synthesis.material import Judge, Material
@@ -45,6 +48,7 @@ def material_of(plan: Plan, runs: Path, tell: Tell) -> Material:
     own = replace(plan, sources=[one for one in plan.sources if one.format != "ledger"])
     records = load_records(own, tell=tell)
     columns = plan.columns()
+    has_rules = plan.knowledge is not None and plan.knowledge.rules is not None
     return Material(
         records=records,
         tasks=learned(plan, records),
@@ -53,7 +57,23 @@ def material_of(plan: Plan, runs: Path, tell: Tell) -> Material:
         folder=plan.folder,
         cache=plan.cache,
         open_judge=partial(_judge, plan, runs),
+        vote=partial(_votes, own, records, tell) if has_rules else None,
     )
+
+
+def _votes(plan: Plan, records: Records, tell: Tell) -> dict[str, SoftLabels]:
+    """Let the rules of today vote on the training records."""
+    rules, terms = ruled(plan, tell)
+    base, rows = plan.base(), records.indices("train")
+    columns = {
+        name: records.values(name).take(rows).to_pylist()
+        for name in sorted(terms.fields)
+        if name in records.fields
+    }
+    votes = Votes.of(rules.today(), terms, columns, base and MentionFacts(base))
+    return {
+        name: votes.soft(name, records.labels(name).take(rows).to_pylist()) for name in votes.tasks
+    }
 
 
 def _judge(plan: Plan, runs: Path) -> Judge | None:

@@ -4,6 +4,8 @@ from allrounder.kinds import Kinds
 from allrounder.synthesis.base import Made, Making, Parent, Synthesis, Writing
 from allrounder.synthesis.mix import Mix, mixing
 from allrounder.synthesis.noise import Noise
+from allrounder.synthesis.pseudo import Pseudo
+from allrounder.synthesis.rules import RuleVotes
 
 __all__ = [
     "SYNTHESES",
@@ -12,9 +14,11 @@ __all__ = [
     "Mix",
     "Noise",
     "Parent",
+    "Pseudo",
+    "RuleVotes",
     "Synthesis",
     "Writing",
     "mixing",
 ]
 
-SYNTHESES = Kinds[Synthesis]("synthesis", noise=Noise, mix=Mix)
+SYNTHESES = Kinds[Synthesis]("synthesis", noise=Noise, pseudo=Pseudo, rules=RuleVotes, mix=Mix)

@@ -1,7 +1,7 @@
 """What of the made records is kept: nothing that judges, that was there before, or that is bad."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from allrounder.records import SPLITS
-from allrounder.synthesis.base import Made, Making, Writing
+from allrounder.synthesis.base import Made, Making, Writing, identity
 from allrounder.synthesis.material import Material
 from allrounder.synthesis.near import Index
 from allrounder.synthesis.quality import fault
@@ -30,8 +30,13 @@ class Filters:
     settings: Making
     material: Material
 
-    def kept(self, made: Sequence[Made]) -> tuple[list[Made], Dropped]:
-        """Return what of a block is kept, and by task how many were dropped, and why."""
+    def kept(self, made: Sequence[Made], before: Container[str] = ()) -> tuple[list[Made], Dropped]:
+        """Return what of a block is kept, and by task how many were dropped, and why.
+
+        Args:
+            made: the block.
+            before: the identities of what was kept before.
+        """
         looks = [self._judging]
         if isinstance(self.settings, Writing):
             looks += [self._faulty, self._known, self._repeated]
@@ -41,7 +46,14 @@ class Filters:
         if isinstance(self.settings, Writing) and self.settings.agreement is not None and made:
             made, why = self._asked(made, self.settings.agreement)
             made = _sifted(made, why, dropped)
-        return made, dropped
+        return _sifted(made, self._again(made, before), dropped), dropped
+
+    def _again(self, made: Sequence[Made], before: Container[str]) -> list[str]:
+        """Look for what is the same as what was made of another record of the same content."""
+        ids, why = [identity(self.settings, one) for one in made], []
+        for place, one in enumerate(ids):
+            why.append("made before" if one in before or one in ids[:place] else "")
+        return why
 
     def _texts(self, made: Sequence[Made]) -> list[str]:
         return [self.material.text(one.fields) for one in made]

@@ -19,8 +19,8 @@ from allrounder.tasks import Task
 BLOCK = 256
 """Records that are made from at a time: what a kill may cost."""
 
-CHUNK = 1 << 16
-"""Records whose places are looked for at a time, since that reads their files."""
+AHEAD = 256
+"""Blocks whose places are looked for at a time, since that reads their files."""
 
 Answers = Callable[[Mapping[str, pa.Array]], list[dict[str, Any]]]
 
@@ -53,6 +53,7 @@ class Material:
         cache: where what can be computed again is kept.
         open_judge: opens the latest complete run, or None where there is none.
         vote: lets the rules vote on training records: by task; None where there are no rules.
+        memory: what was found once.
     """
 
     records: Records
@@ -63,7 +64,7 @@ class Material:
     cache: Path
     open_judge: Callable[[], Judge | None]
     vote: Callable[[], Mapping[str, SoftLabels]] | None = None
-    tell: Callable[[str, float, float, str], None] = field(default=lambda *_: None)
+    memory: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def judge(self) -> Judge | None:
@@ -107,6 +108,12 @@ class Material:
             )
         return list(names or able)
 
+    def once(self, name: str, find: Callable[[], Any]) -> Any:
+        """Return what `find` gives, found once."""
+        if name not in self.memory:
+            self.memory[name] = find()
+        return self.memory[name]
+
     @property
     def labelled_tasks(self) -> list[str]:
         """The tasks that read labels; others make theirs from inputs."""
@@ -138,11 +145,13 @@ class Material:
 
     def parents(self, rows: np.ndarray, start: int = 0) -> Iterator[list[Parent]]:
         """Yield training records, `BLOCK` at a time, from block `start` on."""
-        for first in range(start * BLOCK, len(rows), BLOCK):
-            if first % CHUNK == 0 or first == start * BLOCK:
-                base, places = first, self._places(rows[first : (first // CHUNK + 1) * CHUNK])
-            block = rows[first : first + BLOCK]
-            yield self.read(block, places[first - base : first - base + len(block)])
+        places: list[str] = []
+        for number, block in enumerate(blocks_of(rows, start), start):
+            if not places:
+                first = number * BLOCK
+                places = self._places(rows[first : first + AHEAD * BLOCK])
+            mine, places = places[: len(block)], places[len(block) :]
+            yield self.read(block, mine)
 
     def _places(self, rows: np.ndarray) -> list[str]:
         return self.records.wheres(rows.tolist()) if len(rows) else []
@@ -173,6 +182,12 @@ class Material:
         """Return all texts of some records."""
         columns = {name: self.records.take(name, rows) for name in self.texts}
         return [self.text(_given(columns, at)) for at in range(len(rows))]
+
+
+def blocks_of(rows: np.ndarray, start: int = 0) -> Iterator[np.ndarray]:
+    """Yield some records, `BLOCK` at a time, from block `start` on."""
+    for first in range(start * BLOCK, len(rows), BLOCK):
+        yield rows[first : first + BLOCK]
 
 
 def num_blocks(rows: np.ndarray) -> int:

@@ -146,7 +146,7 @@ class _Going:
         tell(f"synthesize {kind}", start, size, "")
         for place, made in enumerate(self.settings.blocks(self.material, start), start):
             made = [one for one in made if one.labels]
-            kept, dropped = filters.kept(made)
+            kept, dropped = filters.kept(made, state.ids)
             block = self._told(made, kept, dropped)
             self.book.add([self._entry(one) for one in kept], work=self.work, said=block)
             tell(f"synthesize {kind}", place + 1, size, f"{len(state.ids) + len(kept):,} kept")
