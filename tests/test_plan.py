@@ -41,7 +41,8 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"task": {}},
             "`task` is not a section of a project file. Did you mean 'tasks'? "
-            "Known: from, sources, inputs, knowledge, fusion, tasks, pretraining, training.",
+            "Known: from, sources, inputs, knowledge, fusion, tasks, pretraining, synthesis, "
+            "training.",
         ),
         ({"tasks": None}, "The project file has no `tasks`, and cannot do without."),
         ({"sources": []}, "The project file has no `sources`, and cannot do without."),
@@ -63,9 +64,9 @@ def refused(path: Path, *changes: str) -> str:
             {"training": {"epoch": 3}},
             "`training.epoch` is not a known key. Did you mean 'epochs'? Known: accumulate, "
             "batch_records, batch_tokens, checkpoint_minutes, clip, dropout, "
-            "ema, epochs, evaluate_every, first, head_lr, head_start, hold, lift, lr, optimizer, "
-            "patience, precision, probe, r_drop, sampling, schedule, seed, snapshots, twins, "
-            "weighting.",
+            "ema, epochs, evaluate_every, first, head_lr, head_start, hold, lift, lr, mixup, "
+            "optimizer, patience, precision, probe, r_drop, sampling, schedule, seed, snapshots, "
+            "twins, weighting.",
         ),
         (
             {"training": {"epochs": "many"}},
@@ -292,7 +293,7 @@ def test_a_file_without_sections_is_refused(write, text):
     path = write(text)
     assert refused(path) == (
         f"{path} must hold sections such as from, sources, inputs, knowledge, fusion, tasks, "
-        "pretraining, training."
+        "pretraining, synthesis, training."
     )
 
 

@@ -11,6 +11,7 @@ from allrounder.fusion import FUSIONS
 from allrounder.injection import INJECTIONS
 from allrounder.kinds import Kinds, dump
 from allrounder.pretraining import PRETRAININGS
+from allrounder.synthesis import SYNTHESES
 from allrounder.tasks import TASKS
 from allrounder.training.optimizers import OPTIMIZERS
 from allrounder.training.sampling import SAMPLINGS
@@ -26,6 +27,7 @@ FAMILIES: dict[str, Kinds[Any]] = {
     "injection": INJECTIONS,
     "fusion": FUSIONS,
     "pretraining": PRETRAININGS,
+    "synthesis": SYNTHESES,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
     "sampling": SAMPLINGS,

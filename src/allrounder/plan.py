@@ -19,11 +19,15 @@ from allrounder.knowledge import Base, MentionFacts, Snapshot, known_words
 from allrounder.pretraining import PRETRAININGS, Pretraining
 from allrounder.records import Field, Made, Source, TextField
 from allrounder.rules import Rules, Terms
+from allrounder.synthesis import SYNTHESES, Synthesis, mixing
 from allrounder.tasks import TASKS, Task
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old, Start
 
-SECTIONS = ("from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "training")
+SECTIONS = (
+    "from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "synthesis",
+    "training",
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -39,6 +43,7 @@ class Plan:
         start: the run that training starts from (`from`).
         knowledge: what is known of the world that records are about.
         pretraining: how an encoder learns without labels.
+        synthesis: how labels are made.
         folder: what relative paths are relative to.
         name: the name of the project file.
         sections: the project file as it was written, without defaults.
@@ -52,6 +57,7 @@ class Plan:
     start: Start | None = None
     knowledge: Knowledge | None = None
     pretraining: Pretraining | None = None
+    synthesis: list[Synthesis] = field(default_factory=list)
     folder: Path = field(default_factory=Path)
     name: str = "project"
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -211,21 +217,25 @@ def make_plan(sections: Mapping[str, Any], *, folder: Path, name: str = "project
 def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
     start = _start(sections.get("from"))
     inputs = _inputs(sections["inputs"])
+    synthesis = _synthesis(sections.get("synthesis"))
+    training = build(Training, sections.get("training") or {}, at="training")
+    tasks = {
+        task: TASKS.build(spec, at=f"tasks.{task}").over(list(inputs))
+        for task, spec in _task_specs(sections["tasks"], start, folder).items()
+    }
     return Plan(
         sources=[
             build(Source, spec, at=f"sources.{number}")
             for number, spec in enumerate(_sequence(sections["sources"], "sources"))
         ],
         inputs=inputs,
-        tasks={
-            task: TASKS.build(spec, at=f"tasks.{task}").over(list(inputs))
-            for task, spec in _task_specs(sections["tasks"], start, folder).items()
-        },
+        tasks=tasks,
         fusion=FUSIONS.build(sections.get("fusion") or "concat", at="fusion"),
-        training=build(Training, sections.get("training") or {}, at="training"),
+        training=mixing(training, synthesis, tasks),
         start=start,
         knowledge=_knowledge(sections.get("knowledge"), inputs),
         pretraining=_pretraining(sections.get("pretraining")),
+        synthesis=synthesis,
         folder=folder,
         name=name,
         sections=deepcopy(dict(sections)),
@@ -239,6 +249,12 @@ def _start(spec: Any) -> Start | None:
 
 def _pretraining(spec: Any) -> Pretraining | None:
     return None if spec is None else PRETRAININGS.build(spec, at="pretraining")
+
+
+def _synthesis(spec: Any) -> list[Synthesis]:
+    """Return one kind or several; a bare name stands for a kind."""
+    specs = spec if isinstance(spec, list) else [] if spec is None else [spec]
+    return [SYNTHESES.build(one, at="synthesis") for one in specs]
 
 
 def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:

@@ -24,9 +24,18 @@ from allrounder.training import Gate, Twins
 from allrounder.types import Among, Day
 
 if TYPE_CHECKING:
-    from allrounder import explaining, gating, judging, prediction, shadowing, writing
+    from allrounder import (
+        explaining,
+        gating,
+        judging,
+        prediction,
+        shadowing,
+        synthesizing,
+        writing,
+    )
     from allrounder.pretraining import verb as pretraining
     from allrounder.pretraining.report import PretrainingReport
+    from allrounder.synthesis.report import SynthesisReport
     from allrounder.training import fit as fitting
     from allrounder.tuning import search as searching
     from allrounder.tuning.report import SearchReport
@@ -34,6 +43,7 @@ else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
     gating, writing = lazy("allrounder.gating"), lazy("allrounder.writing")
+    synthesizing = lazy("allrounder.synthesizing")
     pretraining = lazy("allrounder.pretraining.verb")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
@@ -157,6 +167,14 @@ class Project:
         options = {"gate": gate, "out": out, "tell": self.tell}
         return gating.judge_pretrained(self.plan, records, report, **options)
 
+    def synthesize(self, *, resume: bool = False) -> "SynthesisReport":
+        """Make labels from the training records, and keep the good ones in the ledger.
+
+        Args:
+            resume: go on with the latest interrupted synthesis instead of starting a new one.
+        """
+        return synthesizing.synthesize(self.plan, runs=self.runs, resume=resume, tell=self.tell)
+
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.
 
@@ -169,6 +187,7 @@ class Project:
         plan = make_plan(run.json("plan.json"), folder=self.plan.folder) if run else self.plan
         plan.located()  # what is not there is named before anything is read
         plan.opened()
+        synthesizing.retire(plan, self.runs)
         records = load_records(plan, tell=self.tell)
         if run is None:
             run = Run.create(self.runs)
@@ -182,6 +201,7 @@ class Project:
         except Error:
             run.discard_if_empty()
             raise
+        synthesizing.retire(plan, self.runs)
         self._run = run
         self.__dict__.pop("predictor", None)  # it answered for an older run
         return report

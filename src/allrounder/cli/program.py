@@ -5,11 +5,22 @@ import json
 import sys
 from collections.abc import Sequence
 
-from allrounder.cli import check, evaluate, kinds, knowledge, predict, pretrain, rules, train, tune
+from allrounder.cli import (
+    check,
+    evaluate,
+    kinds,
+    knowledge,
+    predict,
+    pretrain,
+    rules,
+    synthesize,
+    train,
+    tune,
+)
 from allrounder.cli.shared import EXIT_BAD_INPUT, EXIT_OK, EXIT_STOPPED
 from allrounder.errors import Error
 
-VERBS = (check, pretrain, train, evaluate, predict, tune, knowledge, rules, kinds)
+VERBS = (check, pretrain, train, evaluate, predict, tune, synthesize, knowledge, rules, kinds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from allrounder.fusion.joining import Joined, Part
 from allrounder.injection.modules import Told
 from allrounder.kinds import dump
 from allrounder.model.knowing import Knowing
+from allrounder.model.mixing import Mixed
 from allrounder.model.voice import Voice, spread
 from allrounder.tasks import Task
 
@@ -59,7 +60,7 @@ class Batch:
     where those are known, `teachers` the scores of an older model where those take their place, and
     `guesses` soft labels of those of its records that have no target. `r_drop` above 0 says that
     every record stands there twice, side by side, and how much it costs a task to answer the two
-    differently.
+    differently. `mixed` says of tasks whose records all have a target how these are mixed.
     """
 
     num_records: int
@@ -69,6 +70,7 @@ class Batch:
     teachers: dict[str, Tensor] = field(default_factory=dict)
     guesses: dict[str, Guess] = field(default_factory=dict)
     r_drop: float = 0.0
+    mixed: Mapping[str, Mixed] = field(default_factory=dict)
 
 
 class Model(nn.Module):
@@ -306,7 +308,8 @@ class Model(nn.Module):
 
     def losses_from(self, read: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Return the losses from what the heads read."""
-        found = self.scores(read)
+        mixed = {name: one.features(read[name]) for name, one in batch.mixed.items()}
+        found = self.scores({**read, **mixed})
         return {name: self._loss(name, scores, batch) for name, scores in found.items()}
 
     def _loss(self, name: str, scores: Tensor, batch: Batch) -> Tensor:
@@ -317,6 +320,8 @@ class Model(nn.Module):
             targets = targets[:, : scores.shape[1]]
         if taught:
             return self.tasks[name].divergence(scores, targets.detach())
+        if name in batch.mixed:
+            return batch.mixed[name].loss(self.tasks[name].loss, scores, targets)
         loss = self._partly(name, scores, targets, batch.guesses.get(name))
         if not batch.r_drop or self.tasks[name].reads == "states":
             return loss

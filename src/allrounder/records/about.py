@@ -22,12 +22,14 @@ class About:
         aside: the bad values for which records were set aside.
         num_read: how many records were read, those set aside included.
         files: path, size and time of change of every file that the sources name.
+        num_leaking: how many records of a ledger were left out, as validation or test has them.
     """
 
     fingerprint: str
     aside: list[Aside]
     num_read: int
     files: pa.Table
+    num_leaking: int = 0
 
     @classmethod
     def of(cls, table: pa.Table) -> "About":
@@ -39,6 +41,7 @@ class About:
                 aside=[Aside(*one) for one in json.loads(held[b"aside"])],
                 num_read=int(held[b"num_read"]),
                 files=files.read_all(),
+                num_leaking=int(held[b"num_leaking"]),
             )
 
     def metadata(self) -> dict[str, str | bytes]:
@@ -51,6 +54,7 @@ class About:
             "fingerprint": self.fingerprint,
             "aside": json.dumps(self.aside),
             "num_read": str(self.num_read),
+            "num_leaking": str(self.num_leaking),
             "files": files.getvalue().to_pybytes(),
         }
 

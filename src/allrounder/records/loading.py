@@ -21,6 +21,7 @@ from allrounder.records.checks import check_table
 from allrounder.records.column import BadValue, Column
 from allrounder.records.field import Field, filled
 from allrounder.records.keys import Digest, content_keys, hashes, hexadecimal
+from allrounder.records.leaks import judged_keys, parents_in, sheltered
 from allrounder.records.opening import Opened, opened, stat_of
 from allrounder.records.reading import Reader, Values, reader
 from allrounder.records.records import Records
@@ -28,7 +29,7 @@ from allrounder.records.source import Source, Split
 from allrounder.records.splits import assigned, completed, decisive, kept
 from allrounder.records.wiring import check_names
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same sources would give another table."""
 
 Tell = Callable[[str, float, float, str], None]
@@ -86,6 +87,7 @@ def load(
         fingerprint=about.fingerprint,
         aside=about.aside,
         num_read=about.num_read,
+        num_leaking=about.num_leaking,
     )
 
 
@@ -174,7 +176,10 @@ def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
         Draft(plan, number, reader(source, plan.fields, plan.columns), tell)
         for number, source in enumerate(plan.sources)
     ]
-    table = pa.concat_tables([draft.write(scratch / f"{draft.number}.arrow") for draft in drafts])
+    tables = [draft.write(scratch / f"{draft.number}.arrow") for draft in drafts]
+    judged = judged_keys(tables)
+    kept = [draft.sheltered(found, judged) for draft, found in zip(drafts, tables, strict=True)]
+    table = pa.concat_tables(kept)
     if plan.trains:
         found = {draft.source.path: list(draft.reader.names) for draft in drafts}
         made_of = {n: column.made_of for n, column in plan.columns.items() if column.made_of}
@@ -184,6 +189,7 @@ def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
         fingerprint=_digest(table, plan),
         aside=[one for draft in drafts for one in draft.aside],
         num_read=sum(draft.reader.num_rows for draft in drafts),
+        num_leaking=sum(map(len, tables)) - len(table),
         files=pa.concat_tables([files for draft in drafts for files in draft.files]),
     )
     tell("read", about.num_read, about.num_read, "")
@@ -213,6 +219,8 @@ class Draft:
     rows_aside: dict[int, dict[str, str]] = field(default_factory=dict)
     aside: list[Aside] = field(default_factory=list)
     files: list[pa.Table] = field(default_factory=lambda: [files_table({})])
+    parents: list[np.ndarray] = field(default_factory=list)
+    """Of a ledger, the hash of the record that each was made from."""
 
     @property
     def source(self) -> Source:
@@ -230,12 +238,18 @@ class Draft:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         self._list_aside()
         self.reader.check_blank()
-        return self._split(table, np.concatenate(ids), np.concatenate(deciding))
+        return self._split(table, np.concatenate(ids), np.concatenate(deciding or ids))
+
+    def sheltered(self, table: pa.Table, judged: np.ndarray) -> pa.Table:
+        """Return the records without those made from what now judges; all but of a ledger."""
+        return sheltered(table, np.concatenate(self.parents), judged) if self.parents else table
 
     def _batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray, np.ndarray]]:
         for raw in self.reader.batches():
             values = self.reader.values(raw)
             self._put_aside(values)
+            if self.reader.opened.format == "ledger":
+                self.parents.append(parents_in(raw))
             labels = self.reader.labels(raw, values.columns)
             keys = content_keys(values.columns)
             ids, hashed = self._ids(raw, keys)

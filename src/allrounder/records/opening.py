@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from allrounder.errors import DataError, did_you_mean, listed
+from allrounder.records.ledger import Ledger
 from allrounder.records.source import Source, format_of
 from allrounder.records.sources import FORMATS, File, Format, files_in
 
@@ -49,7 +50,7 @@ def opened(source: Source, folder: Path) -> Opened:
     """
     path = folder / source.path
     if not path.exists():
-        raise DataError(_missing(source.path, path))
+        raise DataError(_missing(source.path, path, made=source.format == "ledger"))
     name = source.format or format_of(source.path, is_folder=path.is_dir())
     if path.is_dir() != (name == "folder"):
         kind = "a folder" if path.is_dir() else "a file"
@@ -59,14 +60,17 @@ def opened(source: Source, folder: Path) -> Opened:
 
 
 def stat_of(source: Opened) -> list[tuple[str, int, int]]:
-    """Return path, size and time of change of every file of a source."""
+    """Return path, size and time of change of every file of a source; of a ledger its mark."""
     path = source.file.path.resolve()
+    if source.format == "ledger":  # what was written last may still lie beside the file
+        with Ledger(path, read_only=True) as ledger:
+            return [ledger.mark]
     files = files_in(path) if path.is_dir() else [path]
     stats = [(file, file.stat()) for file in files]
     return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in stats]
 
 
-def _missing(shown: str, path: Path) -> str:
+def _missing(shown: str, path: Path, *, made: bool) -> str:
     folder = next(parent for parent in path.parents if parent.is_dir())
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     asked = path.relative_to(folder).parts[0]
@@ -76,6 +80,7 @@ def _missing(shown: str, path: Path) -> str:
         f"{shown}: there is no such file or folder.{did_you_mean(asked, near)} "
         f"{folder} holds {listed(names) if names else 'nothing'}. Correct `path` in the source; "
         "it is relative to the project file."
+        + (" `allrounder synthesize` makes a ledger, `ledger.db`." if made else "")
     )
 
 

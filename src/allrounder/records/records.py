@@ -21,7 +21,8 @@ class Records:
     The columns of `table` are `id`, `source` (its place in `sources`), `row` (counted from zero in
     its file), `split` (its place in `SPLITS`), `key` (a hash of the content), every field and
     every task; a missing field or label is null. Records with a bad value are not in it
-    but in `aside`; `num_read` counts them too.
+    but in `aside`; `num_read` counts them too. `num_leaking` counts made records
+    that were left out, because validation or test holds them or what they were made from.
     """
 
     table: pa.Table
@@ -31,6 +32,7 @@ class Records:
     fingerprint: str
     aside: list[Aside] = field(default_factory=list)
     num_read: int = 0
+    num_leaking: int = 0
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -43,7 +45,13 @@ class Records:
     @property
     def notes(self) -> list[str]:
         """Sentences that belong into every report on these records."""
-        return [sentence(self.aside, self.num_read)] if self.aside else []
+        notes = [sentence(self.aside, self.num_read)] if self.aside else []
+        if self.num_leaking:
+            notes.append(
+                f"{self.num_leaking:,} made records were left out: they, or what they were made "
+                "from, stand in validation or test now."
+            )
+        return notes
 
     def indices(self, split: str | None = None, task: str | None = None) -> np.ndarray:
         """Return the records of a split, or those with a label for a task, as rising int64."""

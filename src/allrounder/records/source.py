@@ -35,7 +35,7 @@ SUFFIXES = {
     ".bio": "conll",
 }
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "folder"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "folder", "ledger"]
 
 
 def _iso(value: Any) -> Any:
@@ -121,7 +121,8 @@ class Source:
 
     Args:
         path: The file, relative to the project file; `.gz` may stand behind its suffix.
-        format: csv, tsv, jsonl, parquet, conll or folder; by default told by the suffix.
+        format: csv, tsv, jsonl, parquet, conll, folder or ledger (labels that were made); by
+            default told by the suffix.
         map: Column of the file → input field, task or `id`.
         id: The column that identifies a record; by default a hash of its content does.
         split: train, validation or test for all records, or a `Split`; by default 20 % test and
@@ -150,6 +151,7 @@ class Source:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"needs a `limit` of at least 1. Got {self.limit!r}.")
+        self._check_split()
         try:
             "".encode(self.encoding)
         except LookupError:
@@ -158,10 +160,18 @@ class Source:
                 "latin-1, cp1252, utf-16 or gb18030."
             ) from None
 
+    def _check_split(self) -> None:
+        if self.format == "ledger" and self.split not in (None, "train"):
+            raise ProjectError(
+                f"{self.path}: a ledger holds labels that were made, which train and never judge. "
+                f"Expected `split: train`, found {kinds.dump(self.split)!r}. Judge by labels that "
+                "people gave."
+            )
+
     @property
     def splitting(self) -> str | Split:
         """The split of all records, or the rule, with the default written out."""
-        return self.split or Split()
+        return self.split or ("train" if self.format == "ledger" else Split())
 
 
 def format_of(path: str, *, is_folder: bool) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from allrounder.encoders.modules import Encoding
 from allrounder.model import Batch, Model, Prepared
+from allrounder.model.mixing import Mixed, mixes
 from allrounder.training.ascent import Ascent
 from allrounder.training.averaging import Average
 from allrounder.training.epochs import Epochs
@@ -155,7 +156,10 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         total = sum(map(len, group))
         passes = 2 if self.settings.r_drop else 1
-        found = [self._backward(rows.repeat(passes), passes * total) for rows in group]
+        found = [
+            self._backward(rows.repeat(passes), passes * total, place)
+            for place, rows in enumerate(group)
+        ]
         self._pull(np.concatenate(group), (done - self._start) / self.settings.epochs)
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(self._learning(), self.settings.clip, foreach=True)
@@ -186,11 +190,22 @@ class Loop:
         groups = self.optimizer.param_groups
         return [weight for group in groups for weight in group["params"] if weight.grad is not None]
 
-    def _backward(self, rows: np.ndarray, total: int) -> dict[str, Tensor]:
+    def _backward(self, rows: np.ndarray, total: int, place: int) -> dict[str, Tensor]:
         rows = np.sort(rows)
         wanted = self._shown(rows, self.state.stopped)
         batch: Batch = self.prepared.batch(rows, wanted, targets=True)
-        return self.descent.backward(replace(batch, r_drop=self.settings.r_drop), total)
+        changed = replace(batch, r_drop=self.settings.r_drop, mixed=self._mixed(batch, place))
+        return self.descent.backward(changed, total)
+
+    def _mixed(self, batch: Batch, place: int) -> dict[str, Mixed]:
+        """Return how the records of a batch are mixed: the same after a kill."""
+        if not self.settings.mixup:
+            return {}
+        chance = np.random.default_rng([self.settings.seed, self.state.step, place])
+        sizes = {
+            name: len(batch.places[name]) for name in batch.targets if name not in batch.guesses
+        }
+        return mixes(self.model.tasks, sizes, self.settings.mixup, chance)
 
     def _schedule(self, done: float) -> float:
         factor = self.settings.schedule.factor(done / self.settings.epochs)

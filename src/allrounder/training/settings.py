@@ -117,6 +117,9 @@ class Training:
         r_drop: α of R-Drop (Liang et al. 2021): every batch is passed twice under different
             dropout, and each task pays α · ½ (KL(p1 ‖ p2) + KL(p2 ‖ p1)) where its two answers
             differ; 0 passes it once. Doubles the time and the memory of a step.
+        mixup: α of the Beta distribution of the shares by which records are mixed (Zhang et al.
+            2018) where the heads of tasks that read records read them (Verma et al. 2019): the loss
+            is that of both labels, by share; 0 mixes nothing.
         ema: decay of an exponential moving average of the weights, such as 0.999, with a warm-up:
             what is evaluated, kept and shipped is the average, while training goes on with the
             weights as they are; 0 averages nothing.
@@ -166,6 +169,7 @@ class Training:
     clip: float = 1.0
     dropout: float = 0.1
     r_drop: float = 0.0
+    mixup: float = 0.0
     ema: float = 0.0
     patience: int = 3
     hold: float = 0.25
@@ -191,6 +195,13 @@ class Training:
             raise ValueError(f"has `hold: {self.hold}`. Expected 0 to 1.")
         if not 0 <= self.r_drop < math.inf:
             raise ValueError(f"has `r_drop: {self.r_drop}`. Expected 0 or more.")
+        if not 0 <= self.mixup < math.inf:
+            raise ValueError(f"has `mixup: {self.mixup}`. Expected 0 or more.")
+        if self.mixup and self.r_drop:
+            raise ValueError(
+                "has `mixup` and `r_drop`. The one mixes records, the other compares two passes "
+                "over each: leave one of them out."
+            )
         if not 0 <= self.ema < 1:
             raise ValueError(f"has `ema: {self.ema}`. Expected 0 to less than 1.")
         if not 0 <= self.dropout < 1:

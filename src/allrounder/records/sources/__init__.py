@@ -10,6 +10,7 @@ from allrounder.records.sources.csv import Csv
 from allrounder.records.sources.file import File
 from allrounder.records.sources.folder import Folder, files_in
 from allrounder.records.sources.jsonl import Jsonl
+from allrounder.records.sources.ledger import Made
 from allrounder.records.sources.parquet import Parquet
 
 
@@ -33,6 +34,7 @@ FORMATS: dict[str, Format] = {
     "conll": Conll(),
     "folder": Folder(texts=True),
     "files": Folder(texts=False),
+    "ledger": Made(),
 }
 
 FILLS = {"conll": ("text", "spans"), "folder": ("text", "label"), "files": ("path", "label")}

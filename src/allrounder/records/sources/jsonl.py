@@ -77,13 +77,13 @@ def _short(value: Any) -> str:
 def _batch(file: File, records: list[tuple[int, dict[str, Any]]]) -> pa.RecordBatch:
     names = dict.fromkeys(name for _, record in records for name in record)
     try:
-        arrays = [_array([record.get(name) for _, record in records]) for name in names]
+        arrays = [arrow_column([record.get(name) for _, record in records]) for name in names]
         return pa.RecordBatch.from_arrays(arrays, names=list(names))
     except UnicodeEncodeError:
         raise DataError(_surrogate(file, records)) from None
 
 
-def _array(values: list[Any]) -> pa.Array:
+def arrow_column(values: list[Any]) -> pa.Array:
     """Return one Arrow column; values of mixed types become strings, JSON where they were not."""
     try:
         return pa.array(values)

@@ -1,0 +1,24 @@
+"""Made labels: variations, pseudo-labels, votes of rules; each filtered, none of them judging."""
+
+from allrounder.kinds import Kinds
+from allrounder.synthesis.base import Made, Making, Parent, Synthesis, Writing
+from allrounder.synthesis.mix import Mix, mixing
+from allrounder.synthesis.noise import Noise
+from allrounder.synthesis.pseudo import Pseudo
+from allrounder.synthesis.rules import RuleVotes
+
+__all__ = [
+    "SYNTHESES",
+    "Made",
+    "Making",
+    "Mix",
+    "Noise",
+    "Parent",
+    "Pseudo",
+    "RuleVotes",
+    "Synthesis",
+    "Writing",
+    "mixing",
+]
+
+SYNTHESES = Kinds[Synthesis]("synthesis", noise=Noise, pseudo=Pseudo, rules=RuleVotes, mix=Mix)
