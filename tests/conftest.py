@@ -43,6 +43,13 @@ def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def teller(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a random Hugging Face model that tells hidden words."""
+    folder = tmp_path_factory.mktemp("encoders") / "teller"
+    return save_tiny_encoder(folder, layers=1, tells=True)
+
+
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """Return the folder of a random model of an architecture: ``models("vit")``."""
     folder = tmp_path_factory.mktemp("models")

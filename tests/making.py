@@ -42,9 +42,14 @@ def tiny_tokenizer() -> Any:
     return tokenizer
 
 
-def save_tiny_encoder(folder: Path, *, layers: int = 3, positions: int = 64) -> str:
-    """Write a random Hugging Face encoder of a few thousand weights; return its folder."""
-    from transformers import BertConfig, BertModel
+def save_tiny_encoder(
+    folder: Path, *, layers: int = 3, positions: int = 64, tells: bool = False
+) -> str:
+    """Write a random Hugging Face encoder of a few thousand weights; return its folder.
+
+    With `tells` it has a head for hidden words.
+    """
+    from transformers import BertConfig, BertForMaskedLM, BertModel
 
     tokenizer = tiny_tokenizer()
     config = BertConfig(
@@ -58,7 +63,7 @@ def save_tiny_encoder(folder: Path, *, layers: int = 3, positions: int = 64) -> 
         initializer_range=0.3,
     )
     torch.manual_seed(11)
-    BertModel(config).save_pretrained(folder)
+    (BertForMaskedLM if tells else BertModel)(config).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return str(folder)
 

@@ -43,7 +43,7 @@ def half_labelled():
 
 
 @pytest.fixture
-def material_for(tmp_path):
+def material_for(tmp_path, teller):
     """Return the settings that a kind needs, and what it makes labels from."""
 
     def prepare(kind):
@@ -56,6 +56,8 @@ def material_for(tmp_path):
             (folder / "rules.yaml").write_text(RULES)
         file = write_sentences(folder, **options)
         found = material_of(read_plan(file), file.parent / "runs", lambda *_: None)
+        if kind == "replace":
+            return {"model": teller, "share": 0.3}, found
         return {}, replace(found, open_judge=lambda: JUDGE) if kind == "pseudo" else found
 
     return prepare

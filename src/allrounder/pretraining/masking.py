@@ -40,13 +40,26 @@ class Masking(Objective):
     def loss(self, batch: Sequences, chance: torch.Generator) -> tuple[Tensor, int]:
         """Return the cross entropy of the words that were drawn."""
         ids, places = self.words.hidden(batch.ids.cpu(), batch.mask.cpu(), self.settings, chance)
-        self.chosen.places = places.to(batch.ids.device)
-        inputs = {"input_ids": ids.to(batch.ids.device), "attention_mask": batch.mask.long()}
-        if batch.types is not None and (self.network.config.type_vocab_size or 0) > 1:
-            inputs["token_type_ids"] = batch.types
-        logits = self.network(**inputs).logits
-        truths = batch.ids[self.chosen.places]
-        return functional.cross_entropy(logits.float(), truths, reduction="sum"), len(truths)
+        places = places.to(batch.ids.device)
+        types = batch.types if (self.network.config.type_vocab_size or 0) > 1 else None
+        logits = self.told(ids.to(batch.ids.device), batch.mask, places, types)
+        truths = batch.ids[places]
+        return functional.cross_entropy(logits, truths, reduction="sum"), len(truths)
+
+    def told(
+        self, ids: Tensor, there: Tensor, places: Tensor, types: Tensor | None = None
+    ) -> Tensor:
+        """Return the scores of every token of the vocabulary at some places: [P, V].
+
+        Args:
+            ids: tokens as they are read, [S, T].
+            there: which of them are no padding, [S, T].
+            places: which of them are to be told, [S, T].
+            types: of which text of a pair each token is, [S, T], where the model knows such.
+        """
+        self.chosen.places = places
+        more = {} if types is None else {"token_type_ids": types}
+        return self.network(input_ids=ids, attention_mask=there.long(), **more).logits.float()
 
 
 class Words:

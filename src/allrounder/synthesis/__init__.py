@@ -5,6 +5,7 @@ from allrounder.synthesis.base import Made, Making, Parent, Synthesis, Writing
 from allrounder.synthesis.mix import Mix, mixing
 from allrounder.synthesis.noise import Noise
 from allrounder.synthesis.pseudo import Pseudo
+from allrounder.synthesis.replace import Replace
 from allrounder.synthesis.rules import RuleVotes
 
 __all__ = [
@@ -15,10 +16,13 @@ __all__ = [
     "Noise",
     "Parent",
     "Pseudo",
+    "Replace",
     "RuleVotes",
     "Synthesis",
     "Writing",
     "mixing",
 ]
 
-SYNTHESES = Kinds[Synthesis]("synthesis", noise=Noise, pseudo=Pseudo, rules=RuleVotes, mix=Mix)
+SYNTHESES = Kinds[Synthesis](
+    "synthesis", noise=Noise, replace=Replace, pseudo=Pseudo, rules=RuleVotes, mix=Mix
+)

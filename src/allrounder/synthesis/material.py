@@ -167,6 +167,14 @@ class Material:
             for at, (place, key) in enumerate(zip(places, keys, strict=True))
         ]
 
+    def pointing(self, parent: Parent, name: str) -> list[str]:
+        """Return the tasks whose labels point into a text of a record."""
+        return [task for task in parent.labels if self.pointed.get(task) == name]
+
+    def spans(self, parent: Parent, name: str) -> list[dict[str, Any]]:
+        """Return all spans in a text of a record."""
+        return [span for task in self.pointing(parent, name) for span in parent.labels[task]]
+
     def columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
         """Return made records as a run is asked of them."""
         return {

@@ -103,8 +103,7 @@ def varied(
         material: knows which labels point into it.
         change: given a text and all spans in it, returns what is to be changed.
     """
-    pointing = [task for task in parent.labels if material.pointed.get(task) == name]
-    spans = [span for task in pointing for span in parent.labels[task]]
+    pointing, spans = material.pointing(parent, name), material.spans(parent, name)
     text = parent.fields[name]
     found = edited(text, edits, spans) if (edits := change(text, spans)) else None
     if found is None or found[0] == text:
