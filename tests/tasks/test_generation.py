@@ -240,6 +240,20 @@ def test_what_comes_in_pieces_is_what_comes_at_once(desk, light, keys, capsys):
     assert cli.main(["predict", file, "--stream", "--quiet"]) == 2
 
 
+@pytest.mark.parametrize("light", [False, True])
+def test_what_is_longer_than_the_context_is_cut_and_said_so(desk, light):
+    task = LIGHT if light else {"kind": "generation", "max_tokens": 12}
+    project = desk(tasks={"reply": task, "topic": {"kind": "multiclass"}})
+    with open(project.plan.folder / "talk.jsonl", "a", encoding="utf-8") as file:
+        for number in range(6):
+            row = {"text": f"team said {number} " + "the bank rose " * 200, "reply": "no"}
+            file.write(json.dumps(row) + "\n")
+    report = project.train()
+    assert any("6 of 54 texts of text are longer than 24 tokens" in note for note in report.notes)
+    answer = project.predict({"text": "shares fell " * 400})
+    assert isinstance(answer["reply"]["text"], str)
+
+
 def test_a_picture_of_several_inputs_can_be_written_of(desk):
     inputs = {
         "text": {"kind": "hashing", "width": 16, "buckets": 512},
