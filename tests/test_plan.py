@@ -51,13 +51,13 @@ def refused(path: Path, *changes: str) -> str:
         (
             {"tasks": {"topic": {"kind": "multiclas"}}},
             "`tasks.topic.kind`: there is no tasks kind 'multiclas'. Did you mean 'multiclass'? "
-            "Known kinds: generation, match, multiclass, multilabel, ordinal, regression, spans; your own "
-            "class is written 'module:Class'.",
+            "Known kinds: generation, match, multiclass, multilabel, ordinal, regression, spans; "
+            "your own class is written 'module:Class'.",
         ),
         (
             {"tasks": {"topic": {"labels": ["a", "b"]}}},
-            "`tasks.topic` needs a `kind`. Known kinds: generation, match, multiclass, multilabel, ordinal, "
-            "regression, spans.",
+            "`tasks.topic` needs a `kind`. Known kinds: generation, match, multiclass, "
+            "multilabel, ordinal, regression, spans.",
         ),
         ({"tasks": {"topic": 3}}, "`tasks.topic` must name a kind: {kind: …}. Got 3."),
         (

@@ -24,7 +24,15 @@ from allrounder.training import Gate, Twins
 from allrounder.types import Among, Day
 
 if TYPE_CHECKING:
-    from allrounder import explaining, gating, judging, prediction, shadowing, synthesizing
+    from allrounder import (
+        explaining,
+        gating,
+        judging,
+        prediction,
+        shadowing,
+        synthesizing,
+        writing,
+    )
     from allrounder.pretraining import verb as pretraining
     from allrounder.pretraining.report import PretrainingReport
     from allrounder.synthesis.report import SynthesisReport
@@ -34,7 +42,8 @@ if TYPE_CHECKING:
 else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
-    gating, synthesizing = lazy("allrounder.gating"), lazy("allrounder.synthesizing")
+    gating, writing = lazy("allrounder.gating"), lazy("allrounder.writing")
+    synthesizing = lazy("allrounder.synthesizing")
     pretraining = lazy("allrounder.pretraining.verb")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
@@ -299,6 +308,17 @@ class Project:
             as_of: as in `predict`.
         """
         return explaining.explained(self.predictor, record, as_of=as_day(as_of))
+
+    def predict_pieces(
+        self, record: Mapping[str, Any], *, as_of: Day = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the answers to a record as they come: texts bit by bit, all others at once, first.
+
+        Args:
+            record: `{field: value}`.
+            as_of: as in `predict`.
+        """
+        return writing.told(self.predictor, record, as_of=as_day(as_of))
 
     def shadow(
         self, version: int, source: str | Path | IO[bytes], *, as_of: Day = None, **options: Any

@@ -18,7 +18,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from allrounder import Project, ProjectError
+from allrounder import Project, ProjectError, cli
 from allrounder.model import Model, Prepared
 from allrounder.tasks import Generation, Multiclass, Spans
 from allrounder.tasks.likeness import bleu, chrf, rouge_l
@@ -137,6 +137,12 @@ def test_longer_labels_are_cut(tiny_decoder):
     assert prepared.target("reply", np.array([0])).shape[1] == 12
 
 
+def test_batches_count_what_is_written_too(tiny_decoder):
+    prepared = made(tiny_decoder, replies=["the vote fell", None, "no"])
+    read = prepared.num_read("text", np.zeros(3, bool))
+    assert (prepared.lengths() - read).tolist() == [12, 0, 2]
+
+
 def test_sampling_draws_the_same_again_and_others_with_another_seed(tiny_decoder):
     def written(seed):
         prepared = made(tiny_decoder, temperature=2.0, seed=seed)
@@ -213,6 +219,25 @@ def test_a_project_writes_and_says_how_well(desk, light):
     assert Project.load(project.run.path).predict({"text": "team fell 3"}) == answer
     again = project.evaluate().tasks["reply"].metrics["perplexity"].after
     assert again == found["perplexity"].after
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize("keys", [{}, {"beams": 2}, {"temperature": 0.9, "seed": 3}])
+def test_what_comes_in_pieces_is_what_comes_at_once(desk, light, keys, capsys):
+    task = {**(LIGHT if light else {"kind": "generation", "max_tokens": 12}), **keys}
+    project = desk(tasks={"reply": task, "topic": {"kind": "multiclass"}})
+    project.train()
+    whole = project.predict({"text": "team fell 北京"})
+    first, *pieces = project.predict_pieces({"text": "team fell 北京"})
+    assert first == {"answers": {"topic": whole["topic"]}}
+    assert {piece["task"] for piece in pieces} <= {"reply"}
+    assert "".join(piece["text"] for piece in pieces) == whole["reply"]["text"]
+    file = str(project.plan.folder / "talk.yaml")
+    assert cli.main(["predict", file, "team fell 北京", "--stream", "--quiet"]) == 0
+    labels, text = capsys.readouterr().out.split("\n", 1)
+    assert json.loads(labels) == {"topic": whole["topic"]}
+    assert text in (f"reply: {whole['reply']['text']}\n", "")
+    assert cli.main(["predict", file, "--stream", "--quiet"]) == 2
 
 
 def test_a_picture_of_several_inputs_can_be_written_of(desk):

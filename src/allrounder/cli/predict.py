@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,10 @@ def add(verbs: Any) -> None:
         help="explain again what such lines say, with the facts and rules of then",
     )  # fmt: skip
     verb.add_argument("--out", help="write to .jsonl, .csv, .tsv or .parquet; default: stdout")
+    verb.add_argument(
+        "--stream", action="store_true",
+        help="write texts as they come; with --json a line for every piece",
+    )  # fmt: skip
     verb.add_argument("--top", type=int, metavar="N", help="only the N likeliest labels or matches")
     add_reading(verb)
 
@@ -90,6 +95,8 @@ def _check_asked(arguments: argparse.Namespace) -> None:
         raise ProjectError("--shadow looks at the records of a file: name it with --data.")
     if arguments.explain and not arguments.text:
         raise ProjectError("--explain is for texts on the command line: give one, or use Python.")
+    if arguments.stream and not arguments.text:
+        raise ProjectError("--stream is for texts on the command line: give one, or use Python.")
     if arguments.input and not arguments.text:
         raise ProjectError("--input says which field texts fill, and there are none: use --map.")
 
@@ -101,8 +108,30 @@ def _write_answers(project: Any, arguments: argparse.Namespace) -> None:
         for record in records:
             _write_line(project.explain(record, as_of=arguments.as_of))
         return
+    if arguments.stream:
+        for record in records:
+            _stream(project.predict_pieces(record, as_of=arguments.as_of), arguments)
+        return
     for answer in project.predict(records, among=arguments.among, as_of=arguments.as_of):
         _write_line(prediction.topped(answer, arguments.top))
+
+
+def _stream(pieces: Iterable[dict[str, Any]], arguments: argparse.Namespace) -> None:
+    """Write what is known at once as one line, then every text as it comes."""
+    last = None
+    for piece in pieces:
+        if arguments.json:
+            _write_line(piece)
+        elif "answers" in piece:
+            if piece["answers"]:
+                _write_line(prediction.topped(piece["answers"], arguments.top))
+        else:
+            name = piece["task"]
+            lead = "" if name == last else f"{'' if last is None else chr(10)}{name}: "
+            sys.stdout.write(lead + piece["text"])
+            last = name
+        sys.stdout.flush()
+    sys.stdout.write("" if last is None else "\n")
 
 
 def _write_shadow(project: Any, source: Any, arguments: argparse.Namespace) -> None:

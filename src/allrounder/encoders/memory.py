@@ -81,5 +81,6 @@ class Writer(ABC):
         Args:
             memory: what was read, n records.
             start: the tokens to start with: [n, S].
-            options: of `transformers.GenerationConfig`.
+            options: of `transformers.GenerationConfig`, and a `streamer` that is told of every
+                token.
         """

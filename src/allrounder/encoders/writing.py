@@ -13,7 +13,7 @@ from allrounder.encoders.batches import Sequences
 from allrounder.encoders.memory import Memory, Writer
 from allrounder.encoders.modules import Features
 from allrounder.encoders.outputs import Chosen
-from allrounder.encoders.pretrained import dropping, quiet
+from allrounder.encoders.pretrained import attention, dropping, quiet
 from allrounder.encoders.text import padding, positions
 from allrounder.encoders.transformer import Transformer
 from allrounder.errors import ProjectError
@@ -57,10 +57,15 @@ class Writing(Transformer, Writer):
         kind = states.device.type
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
-    def _options(self, options: Mapping[str, Any]) -> Any:
-        return transformers.GenerationConfig(
-            pad_token_id=self.filling, eos_token_id=self.end, **options
-        )
+    def _manner(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how `generate` is to write, and who is told of every token."""
+        how = {name: value for name, value in options.items() if name != "streamer"}
+        return {
+            "streamer": options.get("streamer"),
+            "generation_config": transformers.GenerationConfig(
+                pad_token_id=self.filling, eos_token_id=self.end, **how
+            ),
+        }
 
 
 class Decoder(Writing):
@@ -112,7 +117,7 @@ class Decoder(Writing):
         ids, mask = torch.cat([ids, start], 1), torch.cat([mask, torch.ones_like(start)], 1)
         with memory.autocast():
             found = self.network.generate(
-                input_ids=ids, attention_mask=mask, generation_config=self._options(options)
+                input_ids=ids, attention_mask=mask, **self._manner(options)
             )
         return found[:, ids.shape[1] :]
 
@@ -154,7 +159,7 @@ class EncoderDecoder(Writing):
                 encoder_outputs=BaseModelOutput(last_hidden_state=memory.states),
                 attention_mask=memory.mask.long(),
                 decoder_input_ids=start,
-                generation_config=self._options(options),
+                **self._manner(options),
             )
         return found[:, start.shape[1] :]
 
@@ -165,12 +170,12 @@ WRITINGS = {"decoder": Decoder, "encoder-decoder": EncoderDecoder}
 def _loaded(encoder: "Text", kind: Any) -> Any:
     """Return the model with all that it writes by; weights at random in a run's folder."""
     config = dropping(transformers.AutoConfig.from_pretrained(encoder.folder), encoder.dropout)
-    attention = {"attn_implementation": "sdpa" if torch.cuda.is_available() else "eager"}
+    how = {"attn_implementation": attention()}
     with quiet():
         if (encoder.folder / "allrounder.json").exists():
-            return kind.from_config(config, **attention)
+            return kind.from_config(config, **how)
         return kind.from_pretrained(
-            encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **attention
+            encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **how
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -191,10 +192,17 @@ class Prepared:
         return [next(found) if there else None for there in has]
 
     def lengths(self) -> np.ndarray:
-        """Return how many tokens the model reads of each row, over all inputs."""
-        return np.sum(
-            [self.num_read(name, self._whole(name)) for name in self.model.inputs], axis=0
-        )
+        """Return how many tokens the model reads of each row over all inputs, and writes of it."""
+        read = [self.num_read(name, self._whole(name)) for name in self.model.inputs]
+        return np.sum([*read, *(self._num_written(name) for name in self.targets)], axis=0)
+
+    def _num_written(self, task: str) -> np.ndarray:
+        """Return how many tokens of each row's label are written at most: a character is one."""
+        asked, found = self.model.tasks[task], self.targets[task]
+        if asked.reads != "states":
+            return np.zeros(len(self), dtype=np.int64)
+        sizes = np.asarray(pc.utf8_length(found.values)).clip(max=asked.max_tokens)  # type: ignore[attr-defined]
+        return np.where(found.place >= 0, np.append(sizes, 0)[found.place], 0).astype(np.int64)
 
     def num_read(self, name: str, whole: np.ndarray) -> np.ndarray:
         """Return how many tokens of an input are read of each row, those of facts included.

@@ -11,7 +11,7 @@ from torch.nn import functional
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
 from allrounder.encoders.outputs import Chosen
-from allrounder.encoders.pretrained import quiet
+from allrounder.encoders.pretrained import attention, quiet
 from allrounder.encoders.text import specials
 from allrounder.encoders.windows import windows
 from allrounder.encoders.writers import writer_of
@@ -86,8 +86,10 @@ def _loaded(encoder: Text) -> Any:
             f"{encoder.model} is no decoder, so it cannot go on with a text. Choose "
             "`pretraining.kind: masked`, or a model such as GPT-2, Llama, Qwen or Gemma."
         )
-    attention = "sdpa" if torch.cuda.is_available() else "eager"
     with quiet():
         return transformers.AutoModelForCausalLM.from_pretrained(
-            encoder.folder, dtype=torch.float32, use_safetensors=True, attn_implementation=attention
+            encoder.folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            attn_implementation=attention(),
         )

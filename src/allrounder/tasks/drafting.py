@@ -3,9 +3,11 @@
 Shapes: n records, T tokens read, K tokens written, D width, V vocabulary.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,17 +71,64 @@ class Draft:
         rows = torch.repeat_interleave(torch.arange(len(ids), device=ids.device), counts)
         return losses.new_zeros(len(ids)).index_add(0, rows, losses), counts
 
-    def written(self) -> list[tuple[str, bool]]:
-        """Return the texts, and whether each came to its end."""
+    def written(self, streamer: Any = None) -> list[tuple[str, bool]]:
+        """Return the texts, and whether each came to its end.
+
+        Args:
+            streamer: told of every token, as transformers tells one.
+        """
         start = torch.tensor(self.start, device=self.memory.states.device)
+        options = {**self.options, **({"streamer": streamer} if streamer else {})}
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            rows = self.writer.written(self.memory, start.expand(len(self), -1), self.options)
-        found = []
-        for row in rows.tolist():
-            ended = self.writer.end in row
-            found.append((self.said(row[: row.index(self.writer.end)] if ended else row), ended))
-        return found
+            rows = self.writer.written(self.memory, start.expand(len(self), -1), options)
+        return [self._told(row) for row in rows.tolist()]
+
+    def _told(self, row: list[int]) -> tuple[str, bool]:
+        ended = self.writer.end in row
+        return self.said(row[: row.index(self.writer.end)] if ended else row), ended
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the text of one record bit by bit, as it is written; with beams all at once."""
+        if self.options["num_beams"] > 1:
+            yield self.written()[0][0]
+            return
+        stream = Stream()
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(self.written, stream)
+            done.add_done_callback(lambda _: stream.end())
+            told, ids = "", []
+            for token in stream:
+                ids.append(token)
+                text = self._told(ids)[0]
+                if not text.endswith("\ufffd") and len(text) > len(told):
+                    yield text[len(told) :]
+                    told = text
+            whole = done.result()[0][0]
+            if len(whole) > len(told):
+                yield whole[len(told) :]
+
+
+class Stream:
+    """Tokens as they are written, handed from one thread to another."""
+
+    def __init__(self) -> None:
+        self.tokens: SimpleQueue[int | None] = SimpleQueue()
+        self.begun = False
+
+    def put(self, value: Tensor) -> None:
+        """Take the next token; what comes first is what was read."""
+        if self.begun:
+            for token in value.flatten().tolist():
+                self.tokens.put(token)
+        self.begun = True
+
+    def end(self) -> None:
+        """Say that nothing more comes."""
+        self.tokens.put(None)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.tokens.get, None)
 
 
 @dataclass(frozen=True)
@@ -233,8 +282,9 @@ class Light(nn.Module):
 
     def written(self, memory: Any, start: Tensor, options: Mapping[str, Any]) -> Tensor:
         """Return the tokens that are written: [n, K]."""
+        streamer, how = apart(options)
         settings = transformers.GenerationConfig(
-            pad_token_id=self.end, eos_token_id=self.end, **options
+            pad_token_id=self.end, eos_token_id=self.end, **how
         )
         with memory.autocast():
             found = self.decoder.generate(
@@ -246,5 +296,11 @@ class Light(nn.Module):
                     transformers.DynamicCache(), transformers.DynamicCache()
                 ),
                 generation_config=settings,
+                streamer=streamer,
             )
         return found[:, start.shape[1] :]
+
+
+def apart(options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return who is told of every token, if anyone, and how texts are written."""
+    return options.get("streamer"), {n: v for n, v in options.items() if n != "streamer"}
