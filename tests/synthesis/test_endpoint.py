@@ -246,7 +246,7 @@ def test_examples_are_handed_over_as_data():
 # ------------------------------------------------------------------ the whole
 
 
-def go(folder, url, resume=False, **keys):
+def go(folder, url, resume=None, **keys):
     settings = {"kind": "endpoint", "url": url, "model": "m", "n": 10, "ask": 5, "rate": 6e6,
                 "retries": 0, **keys}  # fmt: skip
     file = write_sentences(folder, train=sentences(40), synthesis=settings)
@@ -302,7 +302,7 @@ def test_a_server_that_fails_midway_leaves_what_was_made_and_is_gone_on_with(tmp
         assert kept
         assert {one.labels["topic"] for one in kept} == {"markets"}
         left[0] = 99
-        report = go(tmp_path, url, resume=True)
+        report = go(tmp_path, url, resume="interrupted")
         assert len(asked) == 5
     assert live(tmp_path)[: len(kept)] == kept
     assert report.rows[0].made == 20
