@@ -167,13 +167,26 @@ class Project:
         options = {"gate": gate, "out": out, "tell": self.tell}
         return gating.judge_pretrained(self.plan, records, report, **options)
 
-    def synthesize(self, *, resume: bool = False) -> "SynthesisReport":
+    def synthesize(
+        self, *, resume: bool = False, judge: bool = False, seeds: int = 3, budget: float = 1.0
+    ) -> "SynthesisReport":
         """Make labels from the training records, and keep the good ones in the ledger.
 
         Args:
-            resume: go on with the latest interrupted synthesis instead of starting a new one.
+            resume: go on with the latest interrupted synthesis instead of starting a new one; where
+                it is judged, with the latest one.
+            judge: train without made labels and with those of each kind, and keep only kinds that
+                gain beyond noise.
+            seeds: how many seeds each is trained with; with one, intervals are over records.
+            budget: the share of the epochs each gets.
         """
-        return synthesizing.synthesize(self.plan, runs=self.runs, resume=resume, tell=self.tell)
+        gate = build(Gate, {"seeds": seeds, "budget": budget}, at="synthesize --judge")
+        tell, seed = self.tell, self.plan.training.seed
+        goes_on = ("latest" if judge else "interrupted") if resume else None
+        report = synthesizing.synthesize(self.plan, runs=self.runs, resume=goes_on, tell=tell)
+        if not judge or not report.kinds:
+            return report
+        return synthesizing.judge_made(self.plan, report, gate=gate, seed=seed, tell=tell)
 
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from sentences import WHO, sentences, write_sentences
+from servers import serving, writes
 
 from allrounder.plan import read_plan
 from allrounder.synthesis.material import Judge
@@ -43,10 +44,19 @@ def half_labelled():
 
 
 @pytest.fixture
-def material_for(tmp_path, teller):
+def writer():
+    """The address of a server that writes records."""
+    with serving(writes) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def material_for(tmp_path, teller, writer):
     """Return the settings that a kind needs, and what it makes labels from."""
 
     def prepare(kind):
+        needed = {"replace": {"model": teller, "share": 0.3},
+                  "endpoint": {"url": writer, "model": "m", "rate": 6e6}}.get(kind, {})  # fmt: skip
         folder, options = tmp_path / kind, {}
         if kind in ("pseudo", "rules"):
             options["train"] = half_labelled()
@@ -56,8 +66,6 @@ def material_for(tmp_path, teller):
             (folder / "rules.yaml").write_text(RULES)
         file = write_sentences(folder, **options)
         found = material_of(read_plan(file), file.parent / "runs", lambda *_: None)
-        if kind == "replace":
-            return {"model": teller, "share": 0.3}, found
-        return {}, replace(found, open_judge=lambda: JUDGE) if kind == "pseudo" else found
+        return needed, replace(found, open_judge=lambda: JUDGE) if kind == "pseudo" else found
 
     return prepare

@@ -18,7 +18,7 @@ def silent(*_):
 
 @pytest.fixture
 def go(tmp_path):
-    def run(folder="desk", *, resume=False, tell=silent, **options):
+    def run(folder="desk", *, resume=None, tell=silent, **options):
         file = write_sentences(tmp_path / folder, **options)
         return synthesize(read_plan(file), runs=file.parent / "runs", resume=resume, tell=tell)
 
@@ -114,7 +114,7 @@ def test_one_that_was_killed_goes_on_to_the_same_result(go, monkeypatch):
     with pytest.raises(Killed):
         go("parts", synthesis=kinds, tell=kill)
     seen = [0] * 9
-    parts = go("parts", synthesis=kinds, resume=True, tell=kill)
+    parts = go("parts", synthesis=kinds, resume="interrupted", tell=kill)
     assert [one.id for one in live(parts)] == [one.id for one in live(whole)]
     assert parts.rows == whole.rows
     assert parts.examples == whole.examples
@@ -123,7 +123,7 @@ def test_one_that_was_killed_goes_on_to_the_same_result(go, monkeypatch):
 
 def test_another_synthesis_is_not_gone_on_with(go):
     with pytest.raises(RunError, match="There is no interrupted synthesis under"):
-        go(synthesis=NOISE, resume=True)
+        go(synthesis=NOISE, resume="interrupted")
 
     def kill(stage, done, total, word):
         raise Killed
@@ -131,9 +131,9 @@ def test_another_synthesis_is_not_gone_on_with(go):
     with pytest.raises(Killed):
         go(synthesis=NOISE, tell=kill)
     with pytest.raises(RunError, match="`synthesis` has changed since it began"):
-        go(synthesis={**NOISE, "n": 3}, resume=True)
+        go(synthesis={**NOISE, "n": 3}, resume="interrupted")
     with pytest.raises(RunError, match="the records have changed since it began"):
-        go(synthesis=NOISE, train=sentences(30, seed=2), resume=True)
+        go(synthesis=NOISE, train=sentences(30, seed=2), resume="interrupted")
 
 
 def test_what_was_made_is_never_made_from(go):

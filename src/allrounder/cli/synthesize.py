@@ -20,15 +20,34 @@ def add(verbs: Any) -> None:
     add_project(verb, text="project file")
     add_sets(verb)
     verb.add_argument("--resume", action="store_true", help="go on with the interrupted one")
+    verb.add_argument(
+        "--judge",
+        action="store_true",
+        help="train the tasks without and with what each kind made, and keep kinds that gain",
+    )
+    verb.add_argument("--seeds", type=int, default=3, help="seeds that each is trained with")
+    verb.add_argument(
+        "--budget",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="share of the epochs that each is trained for",
+    )
 
 
 def synthesize(arguments: argparse.Namespace) -> None:
     """Make labels, then print what was made, what was kept, and how to train with it."""
     with progress.shown(arguments.quiet) as tell:
         project = load(arguments, tell)
-        report = project.synthesize(resume=arguments.resume)
+        report = project.synthesize(
+            resume=arguments.resume,
+            judge=arguments.judge,
+            seeds=arguments.seeds,
+            budget=arguments.budget,
+        )
     show(report, arguments)
-    if arguments.json or not report.kept:
+    nothing = report.gate is not None and not report.gate.adopted
+    if arguments.json or nothing or not report.kept:
         return
     sources = project.plan.sources
     if any(source.format == "ledger" for source in sources):

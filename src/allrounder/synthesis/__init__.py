@@ -2,6 +2,7 @@
 
 from allrounder.kinds import Kinds
 from allrounder.synthesis.base import Made, Making, Parent, Synthesis, Writing
+from allrounder.synthesis.endpoint import Endpoint
 from allrounder.synthesis.mix import Mix, mixing
 from allrounder.synthesis.noise import Noise
 from allrounder.synthesis.pseudo import Pseudo
@@ -10,6 +11,7 @@ from allrounder.synthesis.rules import RuleVotes
 
 __all__ = [
     "SYNTHESES",
+    "Endpoint",
     "Made",
     "Making",
     "Mix",
@@ -24,5 +26,11 @@ __all__ = [
 ]
 
 SYNTHESES = Kinds[Synthesis](
-    "synthesis", noise=Noise, replace=Replace, pseudo=Pseudo, rules=RuleVotes, mix=Mix
+    "synthesis",
+    noise=Noise,
+    replace=Replace,
+    endpoint=Endpoint,
+    pseudo=Pseudo,
+    rules=RuleVotes,
+    mix=Mix,
 )

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from allrounder.evaluation.gate import GateReport
 from allrounder.evaluation.table import aligned
 
 SHOWN = 3
@@ -59,6 +60,7 @@ class SynthesisReport:
         expired: how many labels of an earlier synthesis count no longer.
         notes: what else is worth knowing.
         seconds: that it took.
+        gate: what each kind is worth, where that was judged.
     """
 
     folder: Path
@@ -68,6 +70,16 @@ class SynthesisReport:
     expired: int
     notes: list[str]
     seconds: float
+    gate: GateReport | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of which something was kept."""
+        return list(dict.fromkeys(row.kind for row in self.rows if row.kept))
+
+    def kept_of(self, kind: str) -> int:
+        """Return how many labels of a kind were kept, of the task with most."""
+        return max(row.kept for row in self.rows if row.kind == kind)
 
     @property
     def kept(self) -> int:
@@ -76,6 +88,7 @@ class SynthesisReport:
 
     def __str__(self) -> str:
         parts = [self._table(), *map(self._shown, self.examples), "\n".join(self.sentences)]
+        parts += [str(self.gate or "")]
         return "\n\n".join(part for part in parts if part)
 
     def _table(self) -> str:
@@ -108,6 +121,7 @@ class SynthesisReport:
             "expired": self.expired,
             "seconds": self.seconds,
             "notes": self.sentences,
+            "gate": self.gate and asdict(self.gate),
         }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from allrounder.errors import ProjectError, RunError
@@ -31,6 +31,9 @@ SOURCE = "synthesis"
 
 Tell = Callable[[str, float, float, str], None]
 
+Resume = Literal["latest", "interrupted"] | None
+"""Which synthesis is gone on with: the latest one even where it is complete, to be judged."""
+
 
 def synthesize(
     kinds: Sequence[Synthesis],
@@ -38,7 +41,7 @@ def synthesize(
     *,
     folder: Path,
     ledger: Path,
-    resume: bool,
+    resume: Resume,
     tell: Tell,
 ) -> SynthesisReport:
     """Make labels, and put those that are good into the ledger.
@@ -50,7 +53,7 @@ def synthesize(
         material: what labels are made from.
         folder: where syntheses are numbered.
         ledger: the ledger of the project.
-        resume: go on with the latest synthesis that was interrupted.
+        resume: go on with the latest synthesis, or with the latest that was interrupted.
         tell: called as it goes on.
 
     Raises:
@@ -66,7 +69,7 @@ def synthesize(
         )
     sizes = [one.num_blocks(material) for one in making]
     about = _about(making, material)
-    path = _resumed(folder, about) if resume else None
+    path = _resumed(folder, about, resume) if resume else None
     if path is None:
         path = next_numbered(folder)
         write_json(path / ABOUT, {**about, "work": uuid4().hex, **environment()})
@@ -211,14 +214,14 @@ def _about(making: Sequence[Making], material: Material) -> dict[str, Any]:
     }
 
 
-def _resumed(folder: Path, about: Mapping[str, Any]) -> Path:
-    """Return the latest interrupted synthesis; refuse one of other settings or records."""
+def _resumed(folder: Path, about: Mapping[str, Any], resume: Resume) -> Path:
+    """Return the synthesis to go on with; refuse one of other settings or records."""
     numbers = sorted((int(p.name) for p in folder.glob("*") if p.name.isdigit()), reverse=True)
     for number in numbers:
         path = folder / str(number)
         with suppress(OSError, ValueError):
             found = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-            if found.get("state") == "making":
+            if found.get("state") == "making" or resume == "latest":
                 return _same(path, found, about)
     raise RunError(f"There is no interrupted synthesis under {folder}. Try without --resume.")
 
