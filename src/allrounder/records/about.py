@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
 from allrounder.records.aside import Aside
 from allrounder.records.field import Stat
 from allrounder.records.media import stat_pair
+from allrounder.records.sources import Skipped
 
 SCHEMA = pa.schema([("path", pa.string()), ("size", pa.int64()), ("changed", pa.int64())])
 
@@ -21,12 +22,14 @@ class About:
         fingerprint: a hash of the content of the table.
         aside: the bad values for which records were set aside.
         num_read: how many records were read, those set aside included.
+        skipped: the lines that gave no record, by source.
         files: path, size and time of change of every file that the sources name.
     """
 
     fingerprint: str
     aside: list[Aside]
     num_read: int
+    skipped: list[Skipped]
     files: pa.Table
 
     @classmethod
@@ -38,6 +41,7 @@ class About:
                 fingerprint=held[b"fingerprint"].decode(),
                 aside=[Aside(*one) for one in json.loads(held[b"aside"])],
                 num_read=int(held[b"num_read"]),
+                skipped=[Skipped(**one) for one in json.loads(held[b"skipped"])],
                 files=files.read_all(),
             )
 
@@ -51,6 +55,7 @@ class About:
             "fingerprint": self.fingerprint,
             "aside": json.dumps(self.aside),
             "num_read": str(self.num_read),
+            "skipped": json.dumps([asdict(one) for one in self.skipped]),
             "files": files.getvalue().to_pybytes(),
         }
 

@@ -28,7 +28,7 @@ from allrounder.records.source import Source, Split
 from allrounder.records.splits import assigned, completed, decisive, kept
 from allrounder.records.wiring import check_names
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same sources would give another table."""
 
 Tell = Callable[[str, float, float, str], None]
@@ -86,6 +86,7 @@ def load(
         fingerprint=about.fingerprint,
         aside=about.aside,
         num_read=about.num_read,
+        skipped=about.skipped,
     )
 
 
@@ -184,6 +185,7 @@ def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
         fingerprint=_digest(table, plan),
         aside=[one for draft in drafts for one in draft.aside],
         num_read=sum(draft.reader.num_rows for draft in drafts),
+        skipped=[draft.reader.skipped for draft in drafts if draft.reader.skipped],
         files=pa.concat_tables([files for draft in drafts for files in draft.files]),
     )
     tell("read", about.num_read, about.num_read, "")

@@ -12,6 +12,7 @@ from allrounder.errors import did_you_mean, listed
 from allrounder.records.aside import Aside, sentence
 from allrounder.records.opening import Opened
 from allrounder.records.source import SPLITS, Source
+from allrounder.records.sources import Skipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Records:
     The columns of `table` are `id`, `source` (its place in `sources`), `row` (counted from zero in
     its file), `split` (its place in `SPLITS`), `key` (a hash of the content), every field and
     every task; a missing field or label is null. Records with a bad value are not in it
-    but in `aside`; `num_read` counts them too.
+    but in `aside`; `num_read` counts them too. `skipped` counts lines that gave no record.
     """
 
     table: pa.Table
@@ -31,6 +32,7 @@ class Records:
     fingerprint: str
     aside: list[Aside] = field(default_factory=list)
     num_read: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -43,7 +45,8 @@ class Records:
     @property
     def notes(self) -> list[str]:
         """Sentences that belong into every report on these records."""
-        return [sentence(self.aside, self.num_read)] if self.aside else []
+        aside = [sentence(self.aside, self.num_read)] if self.aside else []
+        return [*aside, *map(str, self.skipped)]
 
     def indices(self, split: str | None = None, task: str | None = None) -> np.ndarray:
         """Return the records of a split, or those with a label for a task, as rising int64."""
