@@ -80,6 +80,7 @@ class CheckReport:
         """Plain sentences on what is worth a thought, gravest first."""
         return [
             *_aside(self.data),
+            *map(str, self.data.skipped),
             *_leaks(self.data),
             *_labels(self.data, self.frozen),
             *_untrained_labels(self.untrained),

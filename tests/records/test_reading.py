@@ -3,6 +3,7 @@ import pytest
 from pyarrow import parquet
 
 from allrounder.errors import DataError, ProjectError
+from allrounder.records import inspect
 
 from .columns import Names, Spans, rows
 
@@ -113,3 +114,39 @@ def test_a_label_may_appear_late_in_a_jsonl_file(desk):
 def test_a_bad_label_behind_the_first_batch_is_named_with_its_line(desk):
     desk.write("a.csv", "text,topic\n" + rows(400_000) + "x,bad\n")
     assert refused(desk, "a.csv").startswith("a.csv, line 400002, column `topic`: ")
+
+
+def test_lines_fill_their_input_and_those_that_are_skipped_are_told(desk):
+    lines = [f"text {i}" for i in range(10_000)]
+    lines[16], lines[39], lines[76] = "\u200b ", "a\0b", "x" * 1_000_001
+    source = desk.write("corpus.txt", "\n".join(lines))
+    records = desk.load({"path": source, "input": "body"}, fields=["body", "title"])
+    assert records.take("body", [0, 16, 9996]) == ["text 0", "text 17", "text 9999"]
+    assert records.wheres([16, 9996]) == ["corpus.txt, line 18", "corpus.txt, line 10000"]
+    assert records.notes == [
+        "corpus.txt: 3 of 10,000 lines were skipped: 1 empty (line 17), 1 binary (line 40), "
+        "1 longer than 1,000,000 bytes (line 77)."
+    ]
+    again = desk.load({"path": source, "input": "body"}, fields=["body", "title"])
+    assert again.skipped == records.skipped
+    assert inspect(again, {}).to_dict()["skipped"][0]["counts"]["binary"] == 1
+
+
+def test_lines_that_are_all_skipped_are_refused_in_a_sentence(desk):
+    desk.write("corpus.txt", b"\n\x00\n \n" + b"x" * 5_000_000)
+    with pytest.raises(DataError) as error:
+        desk.load("corpus.txt")
+    assert str(error.value) == (
+        "corpus.txt: expected lines of text, found only lines that are skipped: 2 empty (first: "
+        "line 1), 1 binary (line 2), 1 longer than 1,000,000 bytes (line 4). Name the `encoding` "
+        "of the file, or its `format` if it does not hold one text a line."
+    )
+
+
+def test_lines_carry_no_labels(desk):
+    with pytest.raises(ProjectError) as error:
+        desk.load({"path": desk.write("corpus.txt", "a\n"), "task": "topic"}, topic=Names())
+    assert str(error.value) == (
+        "corpus.txt: the source has `task: topic`, but its lines are texts without labels. Leave "
+        "`task` out, or give labels in CSV or JSON lines."
+    )

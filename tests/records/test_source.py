@@ -98,6 +98,8 @@ def test_an_unknown_encoding_is_refused():
         ("a.jsonl.gz", "jsonl"),
         ("a.parquet", "parquet"),
         ("a.bio", "conll"),
+        ("a.txt", "lines"),
+        ("a.text.gz", "lines"),
     ],
 )
 def test_the_suffix_tells_the_format(path, name):
@@ -109,6 +111,6 @@ def test_an_unknown_suffix_asks_for_the_format():
         format_of("notes.docx", is_folder=False)
     assert str(error.value) == (
         "notes.docx: the format cannot be told from the suffix '.docx'. Known suffixes: .csv, "
-        ".tsv, .jsonl, .ndjson, .parquet, .conll, .iob, .bio, each with .gz behind it or not. "
-        "Name the format in the source: `format: csv`."
+        ".tsv, .jsonl, .ndjson, .parquet, .conll, .iob, .bio, .txt, .text, each with .gz behind "
+        "it or not. Name the format in the source: `format: csv`."
     )

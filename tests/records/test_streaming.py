@@ -1,5 +1,6 @@
 import io
 import json
+import tracemalloc
 
 import pyarrow as pa
 import pytest
@@ -57,6 +58,19 @@ def test_text_without_tags_can_be_streamed(desk):
     assert [row["text"] for row in read(path)] == ["a b", "c"]
 
 
+def test_lines_of_text_keep_the_numbers_of_their_lines(desk):
+    path = desk.folder / desk.write("a.txt", "one\r\n\r\n\x01\r\ntwo")
+    expected = [{"text": "one", "line": 1}, {"text": "two", "line": 4}]
+    assert read(path) == expected
+    assert read(io.BytesIO(path.read_bytes()), format="lines") == expected
+
+
+def test_a_line_may_be_mapped_to_one_of_several_inputs(desk):
+    path = desk.folder / desk.write("a.txt", "one\n")
+    fields = {"premise": TextField(), "hypothesis": TextField()}
+    assert read(path, fields=fields, map={"text": "premise"})[0]["premise"] == "one"
+
+
 def test_a_missing_file_is_named(desk):
     with pytest.raises(DataError, match="there is no such file or folder"):
         read(desk.folder / "a.csv")
@@ -70,6 +84,16 @@ def test_a_long_file_is_streamed_in_constant_memory(desk):
         pa.total_allocated_bytes() - before for _ in stream(path, fields={"text": TextField()})
     )
     assert most < 4 << 20
+
+
+def test_lines_are_streamed_in_constant_memory_however_long_they_are(desk):
+    path = desk.folder / desk.write("a.txt", b"x" * 50_000_000 + b"\n" + b"a text\n" * 100_000)
+    tracemalloc.start()
+    n = sum(map(len, stream(path, fields={"text": TextField()})))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n == 100_000
+    assert most < 30 << 20
 
 
 def test_reading_may_stop_early(desk):

@@ -1,7 +1,7 @@
 """How a pretraining went, as a table and drawn."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class PretrainingReport:
         is_likelihood: whether e to the loss is a perplexity over the vocabulary.
         kept: whether learning lowered the loss on what was held out, so that there is an encoder.
         new_head: whether the model had no head for what it learned.
+        notes: what belongs into every report on the records.
         gate: what the encoder is worth to the tasks, where that was asked.
         proposed: the project file that adopts it, where it is worth it.
     """
@@ -50,6 +51,7 @@ class PretrainingReport:
     is_likelihood: bool
     kept: bool
     new_head: bool = False
+    notes: list[str] = field(default_factory=list)
     gate: GateReport | None = None
     proposed: Path | None = None
 
@@ -71,6 +73,7 @@ class PretrainingReport:
             is_likelihood=found["is_likelihood"],
             kept=found["encoder"] is not None,
             new_head=found["new_head"],
+            notes=found.get("of_records", []),
         )
 
     @property
@@ -99,7 +102,7 @@ class PretrainingReport:
         else:
             verdict = f"Held-out loss: {before:.3f} before, {after:.3f} after."
         said = "The model had no head for this: a new one learned from nothing."
-        return [verdict, str(self.counts), *([said] if self.new_head else [])]
+        return [verdict, str(self.counts), *self.notes, *([said] if self.new_head else [])]
 
     def __str__(self) -> str:
         head = [
@@ -136,6 +139,7 @@ class PretrainingReport:
             "is_likelihood": self.is_likelihood,
             "new_head": self.new_head,
             "notes": self.sentences,
+            "of_records": self.notes,
             "gate": self.gate and {**asdict(self.gate), "sentences": self.gate.sentences},
             "proposed": self.proposed and str(self.proposed),
         }

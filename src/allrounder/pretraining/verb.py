@@ -103,6 +103,7 @@ def pretrain(
         is_likelihood=learning.objective.is_likelihood,
         kept=better,
         new_head=bool(learning.objective.fresh),
+        notes=records.notes,
     )
     write_text(path / "curve.svg", drawn(report))
     keep(report)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
 from allrounder.records.aside import Aside
 from allrounder.records.field import Stat
 from allrounder.records.media import stat_pair
+from allrounder.records.sources import Skipped
 
 SCHEMA = pa.schema([("path", pa.string()), ("size", pa.int64()), ("changed", pa.int64())])
 
@@ -21,6 +22,7 @@ class About:
         fingerprint: a hash of the content of the table.
         aside: the bad values for which records were set aside.
         num_read: how many records were read, those set aside included.
+        skipped: the lines that gave no record, by source.
         files: path, size and time of change of every file that the sources name.
         num_leaking: how many records of a ledger were left out, as validation or test has them.
     """
@@ -28,6 +30,7 @@ class About:
     fingerprint: str
     aside: list[Aside]
     num_read: int
+    skipped: list[Skipped]
     files: pa.Table
     num_leaking: int = 0
 
@@ -40,6 +43,7 @@ class About:
                 fingerprint=held[b"fingerprint"].decode(),
                 aside=[Aside(*one) for one in json.loads(held[b"aside"])],
                 num_read=int(held[b"num_read"]),
+                skipped=[Skipped(**one) for one in json.loads(held[b"skipped"])],
                 files=files.read_all(),
                 num_leaking=int(held[b"num_leaking"]),
             )
@@ -55,6 +59,7 @@ class About:
             "aside": json.dumps(self.aside),
             "num_read": str(self.num_read),
             "num_leaking": str(self.num_leaking),
+            "skipped": json.dumps([asdict(one) for one in self.skipped]),
             "files": files.getvalue().to_pybytes(),
         }
 

@@ -16,6 +16,7 @@ from allrounder.records.column import Column
 from allrounder.records.keys import hashes
 from allrounder.records.records import Records
 from allrounder.records.source import SPLITS
+from allrounder.records.sources import Skipped
 
 EXAMPLES = 3
 MOST = 1000
@@ -77,6 +78,7 @@ class DataReport:
         aside: The bad values for which records were set aside, at most 1000.
         num_aside: How many records were set aside.
         num_read: How many records were read, those set aside included.
+        skipped: By source, the lines that gave no record.
         duplicates: Records whose content was there before.
         conflicts: Task → contents that carry different labels.
         leaks: Contents that stand in more than one split.
@@ -100,6 +102,7 @@ class DataReport:
     aside: list[Aside] = field(default_factory=list)
     num_aside: int = 0
     num_read: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -134,6 +137,7 @@ def inspect(records: Records, columns: Mapping[str, Column]) -> DataReport:
         aside=records.aside[:MOST],
         num_aside=num_aside(records.aside),
         num_read=records.num_read,
+        skipped=records.skipped,
     )
 
 

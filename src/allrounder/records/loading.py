@@ -88,6 +88,7 @@ def load(
         aside=about.aside,
         num_read=about.num_read,
         num_leaking=about.num_leaking,
+        skipped=about.skipped,
     )
 
 
@@ -190,6 +191,7 @@ def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
         aside=[one for draft in drafts for one in draft.aside],
         num_read=sum(draft.reader.num_rows for draft in drafts),
         num_leaking=sum(map(len, tables)) - len(table),
+        skipped=[draft.reader.skipped for draft in drafts if draft.reader.skipped],
         files=pa.concat_tables([files for draft in drafts for files in draft.files]),
     )
     tell("read", about.num_read, about.num_read, "")

@@ -14,6 +14,7 @@ from allrounder.records.column import BadValue, Column, Made
 from allrounder.records.field import Field, Read, Stat, TextField, as_strings, filled
 from allrounder.records.keys import content_keys
 from allrounder.records.opening import Opened
+from allrounder.records.sources import Skipped
 from allrounder.records.wiring import wired
 
 FILES = 1024
@@ -55,6 +56,7 @@ class Reader:
     num_rows: int = 0
     num_blank: int = 0
     first_blank: int | None = None
+    skipped: Skipped | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the batches of the file as they are.
@@ -62,7 +64,7 @@ class Reader:
         Raises:
             DataError: at the end, where the source as a whole is not as it should be.
         """
-        for batch in self.opened.reader.batches(self.opened.file):
+        for batch in self._raw():
             if not batch.num_rows:
                 continue
             first = not self.names
@@ -74,6 +76,9 @@ class Reader:
                 yield part
                 self.num_rows += part.num_rows
         self._check_end()
+
+    def _raw(self) -> Iterator[pa.RecordBatch]:
+        self.skipped = yield from self.opened.reader.batches(self.opened.file)
 
     def _size(self, batch: pa.RecordBatch) -> int:
         """Return how many records are read at a time: few where they name files."""
@@ -222,11 +227,21 @@ class Reader:
         if not self.num_rows and self.opened.format == "ledger":
             return  # all of it expired
         if not self.num_rows:
-            raise DataError(
-                f"{self.opened.file.shown}: expected records, found none. Fill the file or take "
-                "the source out of the project."
-            )
+            raise DataError(self._none())
         self._check_wires()
+
+    def _none(self) -> str:
+        shown = self.opened.file.shown
+        if self.skipped:
+            return (
+                f"{shown}: expected lines of text, found only lines that are skipped: "
+                f"{self.skipped.reasons}. Name the `encoding` of the file, or its `format` if it "
+                "does not hold one text a line."
+            )
+        return (
+            f"{shown}: expected records, found none. Fill the file or take the source out of the "
+            "project."
+        )
 
     def _unknown(self, name: str) -> str:
         return (

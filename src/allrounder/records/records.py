@@ -12,6 +12,7 @@ from allrounder.errors import did_you_mean, listed
 from allrounder.records.aside import Aside, sentence
 from allrounder.records.opening import Opened
 from allrounder.records.source import SPLITS, Source
+from allrounder.records.sources import Skipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class Records:
     every task; a missing field or label is null. Records with a bad value are not in it
     but in `aside`; `num_read` counts them too. `num_leaking` counts made records
     that were left out, because validation or test holds them or what they were made from.
+    `skipped` counts lines that gave no record.
     """
 
     table: pa.Table
@@ -33,6 +35,7 @@ class Records:
     aside: list[Aside] = field(default_factory=list)
     num_read: int = 0
     num_leaking: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -51,7 +54,7 @@ class Records:
                 f"{self.num_leaking:,} made records were left out: they, or what they were made "
                 "from, stand in validation or test now."
             )
-        return notes
+        return [*notes, *map(str, self.skipped)]
 
     def indices(self, split: str | None = None, task: str | None = None) -> np.ndarray:
         """Return the records of a split, or those with a label for a task, as rising int64."""

@@ -33,9 +33,11 @@ SUFFIXES = {
     ".conll": "conll",
     ".iob": "conll",
     ".bio": "conll",
+    ".txt": "lines",
+    ".text": "lines",
 }
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "folder", "ledger"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "conll", "lines", "folder", "ledger"]
 
 
 def _iso(value: Any) -> Any:
@@ -121,13 +123,13 @@ class Source:
 
     Args:
         path: The file, relative to the project file; `.gz` may stand behind its suffix.
-        format: csv, tsv, jsonl, parquet, conll, folder or ledger (labels that were made); by
-            default told by the suffix.
+        format: csv, tsv, jsonl, parquet, conll, lines, folder or ledger (labels that were
+            made); by default told by the suffix.
         map: Column of the file → input field, task or `id`.
         id: The column that identifies a record; by default a hash of its content does.
         split: train, validation or test for all records, or a `Split`; by default 20 % test and
             10 % validation.
-        input: The field that a conll file or a folder fills.
+        input: The field that a conll file, lines or a folder fill.
         task: The task whose labels a conll file or the sub-folders of a folder hold.
         limit: Take only that many records, a fixed random subset, for quick trials.
         encoding: The text encoding of the file.

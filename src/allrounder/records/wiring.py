@@ -38,8 +38,11 @@ def wired(source: Source, format_name: str, fields: Sequence[str], columns: Mapp
         wires[source.id] = "id"
     if format_name in FILLS:
         text, label = FILLS[format_name]
-        wires.setdefault(text, _input(source, fields))
-        if source.task or format_name == "conll":
+        if text not in wires:
+            wires[text] = _input(source, fields)
+        if label is None:
+            _check_unlabelled(source)
+        elif source.task or format_name == "conll":
             task = _task(source, wires[text], columns)
             wires |= {label: task} if task else {}
     _check_targets(source, wires, [*fields, *columns, "id"])
@@ -56,6 +59,14 @@ def _input(source: Source, fields: Sequence[str]) -> str:
         f"{source.path}: the source needs `input`, the text field that the file fills: "
         f"{listed(fields)}."
     )
+
+
+def _check_unlabelled(source: Source) -> None:
+    if source.task is not None:
+        raise ProjectError(
+            f"{source.path}: the source has `task: {source.task}`, but its lines are texts without "
+            "labels. Leave `task` out, or give labels in CSV or JSON lines."
+        )
 
 
 def _task(source: Source, text: str, columns: Mapping[str, Column]) -> str | None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from allrounder.errors import DataError
 from allrounder.records.sources.file import File
+from allrounder.records.sources.skipped import Batches
 
 BLOCK = 4096
 SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]))
@@ -34,7 +35,7 @@ class Sentence:
 class Conll:
     """Sentences as columns `text` and `spans`, whose offsets count code points."""
 
-    def batches(self, file: File) -> Iterator[pa.RecordBatch]:
+    def batches(self, file: File) -> Batches:
         """Yield the sentences."""
         sentences = _sentences(file)
         while block := list(islice(sentences, BLOCK)):

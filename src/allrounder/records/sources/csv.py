@@ -16,6 +16,7 @@ from pyarrow import csv as arrow_csv
 
 from allrounder.errors import DataError, listed
 from allrounder.records.sources.file import File
+from allrounder.records.sources.skipped import Batches
 
 BLOCK = 4 << 20
 LONG = 3
@@ -28,7 +29,7 @@ class Csv:
     delimiter: str
     quoted: bool
 
-    def batches(self, file: File) -> Iterator[pa.RecordBatch]:
+    def batches(self, file: File) -> Batches:
         """Yield the rows, every column as strings."""
         with file.open() as stream:
             names = self._header(file, stream)

@@ -49,7 +49,17 @@ class File:
         Raises:
             DataError: while reading, at the first byte that is not text.
         """
-        return io.BufferedReader(_Checked(self, self._raw()), BLOCK)
+        return io.BufferedReader(_Checked(self), BLOCK)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes of the file, unpacked and unchecked, a block at a time."""
+        raw = self._raw()
+        try:
+            while block := self._block(raw):
+                yield block
+        finally:
+            if self.rereadable:
+                raw.close()
 
     def lines(self) -> Iterator[str]:
         """Yield every line, its end included."""
@@ -66,13 +76,22 @@ class File:
         except OSError as error:
             raise DataError(f"{self.shown}: cannot be opened: {error.strerror}.") from error
 
+    def _block(self, raw: BinaryIO) -> bytes:
+        try:
+            return raw.read(BLOCK)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(
+                f"{self.shown}: the gzip file is damaged or cut short: {error}. "
+                "Write it again, or take the .gz off the name if it is not compressed."
+            ) from error
+
 
 class _Checked(io.RawIOBase):
     """Reads blocks, refuses what is not text, and hands on UTF-8."""
 
-    def __init__(self, file: File, raw: BinaryIO) -> None:
+    def __init__(self, file: File) -> None:
         self.file = file
-        self.raw = raw
+        self.blocks = file.blocks()
         self.decoder = codecs.getincrementaldecoder(file.encoding)()
         self.plain = codecs.lookup(file.encoding).name in {"utf-8", "ascii"}
         self.ready = memoryview(b"")
@@ -92,13 +111,12 @@ class _Checked(io.RawIOBase):
         return n
 
     def close(self) -> None:
-        if not self.closed and self.file.rereadable:
-            self.raw.close()
+        self.blocks.close()
         super().close()
 
     def _next(self) -> bytes:
         """Return the next block as UTF-8; nothing is kept of it but its count of lines."""
-        block = self._block()
+        block = next(self.blocks, b"")
         self.ended = not block
         first, self.num_bytes = self.num_bytes == 0, self.num_bytes + len(block)
         try:
@@ -110,15 +128,6 @@ class _Checked(io.RawIOBase):
         out = block if self.plain else text.encode("utf-8", "surrogatepass")
         self.num_lines += out.count(b"\n")
         return out.removeprefix(codecs.BOM_UTF8) if first else out
-
-    def _block(self) -> bytes:
-        try:
-            return self.raw.read(BLOCK)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{self.file.shown}: the gzip file is damaged or cut short: {error}. "
-                "Write it again, or take the .gz off the name if it is not compressed."
-            ) from error
 
     def _undecodable(self, error: UnicodeDecodeError) -> str:
         offset = self.num_bytes - len(error.object) + error.start

@@ -1,6 +1,6 @@
 """Folders with one file per record; the name of the sub-folder is its label."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import pyarrow as pa
 
 from allrounder.records.sources.file import File
+from allrounder.records.sources.skipped import Batches
 
 BLOCK = 256
 
@@ -18,7 +19,7 @@ class Folder:
 
     texts: bool
 
-    def batches(self, file: File) -> Iterator[pa.RecordBatch]:
+    def batches(self, file: File) -> Batches:
         """Yield the files; a file outside every sub-folder has no label."""
         paths = iter(files_in(file.path))
         while block := list(islice(paths, BLOCK)):

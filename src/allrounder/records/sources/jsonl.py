@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from allrounder.errors import DataError
 from allrounder.records.sources.file import File
+from allrounder.records.sources.skipped import Batches
 
 BLOCK = 4096
-MOST = 1 << 25
-"""Characters of a block, which may hold whole files as data URIs."""
 MOST = 1 << 25
 """Characters of a block, which may hold whole files as data URIs."""
 
@@ -20,7 +19,7 @@ MOST = 1 << 25
 class Jsonl:
     """JSON lines, parsed in blocks; blank lines are skipped."""
 
-    def batches(self, file: File) -> Iterator[pa.RecordBatch]:
+    def batches(self, file: File) -> Batches:
         """Yield the objects, each column with the type of its values in this batch."""
         for block in _blocks(_filled(file)):
             yield _batch(file, [(number, _parsed(file, number, line)) for number, line in block])

@@ -1,16 +1,15 @@
 """Parquet files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 from pyarrow import parquet
 
 from allrounder.errors import DataError
 from allrounder.records.sources.file import File
+from allrounder.records.sources.skipped import Batches
 
 BLOCK = 16384
-BLOCK_OF_FILES = 64
-"""Rows that are read at a time where a column holds whole files."""
 BLOCK_OF_FILES = 64
 """Rows that are read at a time where a column holds whole files."""
 
@@ -18,7 +17,7 @@ BLOCK_OF_FILES = 64
 class Parquet:
     """Columns as they lie in the file; dictionaries become plain values."""
 
-    def batches(self, file: File) -> Iterator[pa.RecordBatch]:
+    def batches(self, file: File) -> Batches:
         """Yield the rows in the order of the file."""
         try:
             with parquet.ParquetFile(file.path) as reader:
@@ -34,12 +33,6 @@ class Parquet:
     def places(self, file: File, rows: Sequence[int]) -> list[str]:
         """Return "path, row n" for each row, counted from one."""
         return [f"{file.shown}, row {row + 1}" for row in rows]
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return any(_holds_bytes(child.type) for child in kind)
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
