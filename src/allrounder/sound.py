@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.records import TextField
 from allrounder.tasks import Task
+from allrounder.training.weighting import Aggregation
 
 if TYPE_CHECKING:
     from allrounder.plan import Plan
@@ -21,6 +22,7 @@ def check(plan: "Plan") -> None:
     _check_head_start(plan)
     _check_r_drop(plan)
     _check_lift(plan)
+    _check_weighting(plan)
 
 
 def _check_names(plan: "Plan") -> None:
@@ -149,4 +151,17 @@ def _check_lift(plan: "Plan") -> None:
         raise ProjectError(
             "`training.lift` asks what the knowledge base adds, and the project has none: name one "
             "as `knowledge.facts`, or remove `lift`."
+        )
+
+
+def _check_weighting(plan: "Plan") -> None:
+    """Refuse to weigh tasks by gradients of what heads read where a head reads no vectors."""
+    weighting, writing = plan.training.weighting, [
+        name for name, task in plan.tasks.items() if task.reads == "states"
+    ]  # fmt: skip
+    if writing and isinstance(weighting, Aggregation):
+        raise ProjectError(
+            f"`training.weighting: {weighting.kind_name()}` compares the gradients of what heads "
+            f"read, and `tasks.{writing[0]}` writes from all that its model keeps. Choose `sum`, "
+            "or another kind that weighs losses."
         )

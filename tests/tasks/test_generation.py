@@ -18,7 +18,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from allrounder import Project, ProjectError, cli
+from allrounder import DataError, Project, ProjectError, cli
 from allrounder.model import Model, Prepared
 from allrounder.tasks import Generation, Multiclass, Spans
 from allrounder.tasks.likeness import bleu, chrf, rouge_l
@@ -294,3 +294,29 @@ def test_a_frozen_model_has_nothing_to_learn_to_write_by(desk, tiny_decoder):
     text = {"kind": "text", "model": tiny_decoder, "max_tokens": 24, "tune": "frozen"}
     with pytest.raises(ProjectError, match="has nothing to learn to write by"):
         desk(inputs={"text": text}).train()
+
+
+def test_gradients_of_what_is_written_are_not_compared(desk):
+    with pytest.raises(ProjectError, match=r"`tasks\.reply` writes from all that its model keeps"):
+        desk(training={"weighting": "upgrad"})
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize(
+    "keys",
+    [{"r_drop": 0.5, "dropout": 0.1}, {"patience": 1, "evaluate_every": 0.5, "hold": 0.5},
+     {"snapshots": "own"}, {"head_start": {"steps": 2}}, {"mixup": 0.3}, {"ema": 0.9}],
+)  # fmt: skip
+def test_it_goes_with_other_ways_to_train(desk, light, keys):
+    tasks = {"tasks": {"reply": LIGHT, "topic": {"kind": "multiclass"}}} if light else {}
+    training = {"epochs": 3, "lr": 5e-3, "batch_records": 16, "precision": "fp32", **keys}
+    project = desk(**tasks, training=training)
+    assert set(project.train().tasks) == {"reply", "topic"}
+
+
+def test_twins_know_it_and_advice_on_sharing_leaves_it_out(desk):
+    project = desk(training={"epochs": 2, "lr": 5e-3, "precision": "fp32", "twins": True})
+    with pytest.raises(DataError, match="Advice on sharing needs two tasks"):
+        project.check(sharing=True)
+    report = project.train()
+    assert report.sharing.tasks["reply"].metric == "bits_per_character"
