@@ -13,7 +13,7 @@ from allrounder.model.gallery import Gallery
 from allrounder.model.knowing import Knowing, fresh_readers, kept_facts, kept_readers
 from allrounder.model.lending import Lent
 from allrounder.model.linker import Labeled, Linker, Resolved
-from allrounder.model.network import Batch, Model
+from allrounder.model.network import Batch, Model, going_on
 from allrounder.model.prepared import Prepared, Targets
 from allrounder.model.reader import Reader
 from allrounder.model.rulebook import Rulebook
@@ -55,6 +55,7 @@ __all__ = [
     "decoder_of",
     "fresh_readers",
     "galleries_of",
+    "going_on",
     "kept_facts",
     "kept_readers",
     "load_galleries",

@@ -3,7 +3,7 @@
 Shapes: n records of a batch, T tokens, D width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,6 +83,8 @@ class Model(nn.Module):
         dropout: applied to features on their way into the heads.
         precision: the type of matrix products inside encoders; None leaves them in fp32.
         knowing: what the model knows beside its weights.
+        writes: inputs whose model is loaded with all that it writes by, whoever reads them; by
+            default those that some task goes on from.
     """
 
     def __init__(
@@ -94,8 +96,10 @@ class Model(nn.Module):
         dropout: float = 0.1,
         precision: torch.dtype | None = None,
         knowing: Knowing | None = None,
+        writes: Collection[str] = (),
     ) -> None:
         super().__init__()
+        self.writes = writes
         self.inputs, self.tasks, self.knowing = dict(inputs), dict(tasks), knowing
         self.owners = owners(self.inputs)
         self.encoders = nn.ModuleDict(
@@ -125,12 +129,11 @@ class Model(nn.Module):
 
     def _module(self, name: str) -> Encoding:
         """Build what reads an input; where a task goes on with what was read, it writes too."""
-        going = [
-            task_name
-            for task_name, task in self.tasks.items()
-            if _goes_on(task) and name in {self.owners[n] for n in task.reading(self.inputs)}
-        ]
-        return self.inputs[name].writing(going[0]) if going else self.inputs[name].module()
+        sharing = [other for other, owner in self.owners.items() if owner == name]
+        going = [task for other in sharing for task in going_on(self.tasks, self.inputs, other)]
+        if going or any(other in self.writes for other in sharing):
+            return self.inputs[name].writing(going[0] if going else "")
+        return self.inputs[name].module()
 
     def _width(self, task: Task, widths: Mapping[str, int], joint: int) -> Any:
         """Return the width of what the head of a task reads; by input where it reads inputs."""
@@ -359,6 +362,11 @@ def owners(inputs: Mapping[str, Encoder]) -> dict[str, str]:
         name: seen.setdefault(repr(dump(replace(encoder, fields=None))), name)
         for name, encoder in inputs.items()
     }
+
+
+def going_on(tasks: Mapping[str, Task], inputs: Mapping[str, Any], name: str) -> list[str]:
+    """Return the tasks that write by the model of an input."""
+    return [n for n, task in tasks.items() if _goes_on(task) and name in task.reading(inputs)]
 
 
 def _goes_on(task: Task) -> bool:

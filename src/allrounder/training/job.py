@@ -60,6 +60,8 @@ class Job:
         voted: what they vote of training records; known once it is `learned`.
         visits: by task, how often the shared model is shown a label; known once it is trained.
         knowing: what the model knows beside its weights.
+        writes: inputs whose model is loaded with all that it writes by, so that the model of some
+            tasks has the weights of that of all.
     """
 
     inputs: dict[str, Encoder]
@@ -80,6 +82,7 @@ class Job:
     voted: Voted | None = None
     visits: Mapping[str, float] = field(default_factory=dict)
     knowing: Knowing | None = None
+    writes: frozenset[str] = frozenset()
 
     def rows(self, split: str) -> np.ndarray:
         """Return the rows of a split that carry any label, or are learned from votes alone."""
@@ -198,6 +201,7 @@ class Job:
             dropout=dropout,
             precision=choose_precision(self.settings.precision, device),
             knowing=self.knowing,
+            writes=self.writes,
         )
         if self.old is not None:
             begin_from(model, self.old, self.fusion, [n for n in self.tasks if n in self.known])

@@ -66,6 +66,7 @@ def _frozen(job: Job) -> Job:
         freeze=[],
         fresh=True,
         knowing=None,
+        writes=frozenset(),
         inputs={name: _as_it_came(encoder) for name, encoder in job.inputs.items()},
         settings=settings,
         run=Run(job.run.path / "probe", {}),

@@ -13,7 +13,7 @@ from allrounder.evaluation.assess import Passes, Said, said
 from allrounder.evaluation.intervals import Draws, affordable, bootstrap
 from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import Cost, Origin, Sharing, TaskSharing, over_seeds, relative
-from allrounder.model import Model, Prepared, scored
+from allrounder.model import Model, Prepared, going_on, scored
 from allrounder.model.tensors import load_tensors, save_tensors
 from allrounder.runs import Run, write_json
 from allrounder.tasks import Metric, Task
@@ -154,7 +154,9 @@ def part_of(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
     freeze = [name for name in job.freeze if name in tasks]
     parts = {"tasks": tasks, "inputs": inputs, "freeze": freeze}
     knowing = job.knowing and job.knowing.only(inputs)
-    return replace(job, settings=settings, knowing=knowing, **parts)
+    going = [name for name in job.inputs if going_on(job.tasks, job.inputs, name)]
+    writes = job.writes | frozenset(going)
+    return replace(job, settings=settings, knowing=knowing, writes=writes, **parts)
 
 
 def alone_of(job: Job, name: str, seed: int, budget: float) -> Job:
