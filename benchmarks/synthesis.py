@@ -1,10 +1,10 @@
 """Made labels beside real ones: Banking77 with 5 and 10 labels for each of 77 intents.
 
 The encoder (MiniLM) is frozen and read from one cache, so that a training takes seconds; 2,000
-other training questions have no labels. What differs is what the labels are joined by: nothing; variations by noise; the
-plain model's own sure answers (pseudo); records mixed in training (mix); all of these; and, as the
-measure, as many real labels again. Kinds that need another model (replace, endpoint) are not in it.
-All are judged on the 3,080 test questions.
+other training questions have no labels. What differs is what the labels are joined by: nothing;
+variations by noise; the plain model's own sure answers (pseudo); records mixed in training (mix);
+all of these; and, as the measure, as many real labels again. Kinds that need another model
+(replace, endpoint) are not in it. All are judged on the 3,080 test questions.
 
 Default size: five seeds, meant for half an hour on two cores; --full: ten.
 """
