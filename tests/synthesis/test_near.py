@@ -1,9 +1,11 @@
 """Near duplicates: the same as comparing all pairs, in any script."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allrounder.synthesis import near
 from allrounder.synthesis.near import Index, grams, plain
 
 WORDS = st.lists(
@@ -19,8 +21,9 @@ def slow(texts, others, similarity, either):
         hits = []
         for place, other in enumerate(held):
             common = len(one & other)
-            of = min(len(one), len(other)) if either else len(one | other)
-            if common and common >= similarity * of - 1e-9:
+            alike = common >= similarity * len(one | other) - 1e-9
+            held_by = common >= similarity * min(len(one), len(other)) - 1e-9
+            if common and (alike or (either and held_by and common >= near.LONG)):
                 hits.append(place)
         found.append(hits)
     return found
@@ -30,8 +33,11 @@ def slow(texts, others, similarity, either):
 def test_it_finds_what_comparing_all_pairs_finds(texts, others, similarity, either):
     if not texts:
         return
-    found = Index(others, similarity).alike(texts, either=either)
-    assert [sorted(places.tolist()) for places in found] == slow(texts, others, similarity, either)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near, "LONG", 8)  # the texts are short
+        found = Index(others, similarity).alike(texts, either=either)
+        wanted = slow(texts, others, similarity, either)
+    assert [sorted(places.tolist()) for places in found] == wanted
 
 
 def test_case_width_marks_and_punctuation_make_no_difference():
@@ -41,17 +47,19 @@ def test_case_width_marks_and_punctuation_make_no_difference():
 
 
 def test_a_copy_inside_a_longer_text_is_found_where_either_may_hold_the_other():
-    index = Index(["why has my card not arrived yet"], 0.75)
-    long = "So I asked them this: why has my card not arrived yet? And nobody said a word to me."
+    whole = "why has my new card not arrived yet, and when can I use it again"
+    index = Index([whole], 0.75)
+    long = f"So I asked them this: {whole}? And nobody there could say a word to me about it."
     assert len(index.alike([long], either=True)[0]) == 1
     assert len(index.alike([long], either=False)[0]) == 0
-    part = "has my card not arrived"
+    part = "my new card not arrived yet, and when can I use it"
     assert len(index.alike([part], either=True)[0]) == 1
+    assert len(index.alike(["when can I use it"], either=True)[0]) == 0
 
 
 def test_chinese_texts_with_one_other_character_are_alike():
-    index = Index(["北京的公司股价上涨了很多"], 0.75)
-    assert len(index.alike(["北京的公司股价下涨了很多"], either=True)[0]) == 1
+    index = Index(["昨天北京的公司股价上涨了很多，人们都很高兴"], 0.75)
+    assert len(index.alike(["昨天北京的公司股价下涨了很多，人们都很高兴"], either=True)[0]) == 1
     assert len(index.alike(["上海队赢得了重要的比赛"], either=True)[0]) == 0
 
 

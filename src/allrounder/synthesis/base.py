@@ -80,9 +80,9 @@ class Making(Synthesis):
 
     Args:
         tasks: the tasks whose labels are made; by default all that the kind can make.
-        similarity: the share of common stretches of characters from which a made text is taken for
-            one of validation or test (of the shorter of the two), or for another training record
-            (of all that both have), and dropped.
+        similarity: the share of all stretches of characters of two texts from which a made text is
+            taken for one of validation, test or training, and dropped; for validation and test
+            also that of the shorter one, where it is a sentence or more.
     """
 
     tasks: list[str] | None = None

@@ -28,6 +28,9 @@ SIZE, SIZE_UNSPACED = 5, 2
 COLUMNS = 1 << 20
 """Stretches are told apart by a hash: two that fall together can only make texts more alike."""
 
+LONG = 40
+"""Stretches in common from which one text holding another counts: a few words stand in many."""
+
 CHUNK = 1 << 16
 """Pairs that are compared at a time."""
 
@@ -96,18 +99,22 @@ class Index:
     def alike(self, texts: Sequence[str], *, either: bool) -> list[np.ndarray]:
         """Return for each text the places of those in the index that it is like.
 
+        Two texts are alike that have the share `similarity` of all their stretches in common
+        (Jaccard).
+
         Args:
             texts: the texts.
-            either: whether one holding nearly all of the other is enough (the share is of the
-                shorter one), or both have to be nearly the same (of all that both have: Jaccard).
+            either: whether one holding that share of the other is enough, too, where they have
+                `LONG` stretches in common.
         """
         asked = self._read(texts)
         found = asked @ self._by_rare + self._rare(asked) @ self._by_whole
         mine, theirs = found.nonzero()
         common = self._common(asked, mine, theirs)
         sizes = asked.getnnz(axis=1)[mine], self._sizes[theirs]
-        of = np.minimum(*sizes) if either else sizes[0] + sizes[1] - common
-        hit = common >= self.similarity * of - 1e-9
+        hit = common >= self.similarity * (sizes[0] + sizes[1] - common) - 1e-9
+        if either:
+            hit |= (common >= self.similarity * np.minimum(*sizes) - 1e-9) & (common >= LONG)
         order = np.argsort(mine[hit], kind="stable")
         mine, theirs = mine[hit][order], theirs[hit][order]
         return np.split(theirs, np.searchsorted(mine, np.arange(1, len(texts))))
