@@ -190,7 +190,7 @@ class Loop:
         groups = self.optimizer.param_groups
         return [weight for group in groups for weight in group["params"] if weight.grad is not None]
 
-    def _backward(self, rows: np.ndarray, total: int, place: int) -> dict[str, Tensor]:
+    def _backward(self, rows: np.ndarray, total: int, place: int = 0) -> dict[str, Tensor]:
         rows = np.sort(rows)
         wanted = self._shown(rows, self.state.stopped)
         batch: Batch = self.prepared.batch(rows, wanted, targets=True)
