@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from allrounder.errors import ProjectError
 from allrounder.evaluation.gate import GateReport
 from allrounder.judging import job_of
 from allrounder.plan import Plan, make_plan
@@ -21,13 +23,27 @@ Tell = Callable[[str, float, float, str], None]
 PRETRAINED = "pretrained"
 
 
+def check_judged(plan: Plan, out: str | None) -> Path:
+    """Return where the project file that adopts will lie; refuse what could not be judged.
+
+    Raises:
+        ProjectError: a person wrote that file, or there is no model to compare with.
+    """
+    if plan.pretraining is not None and plan.pretraining.scratch is not None:
+        raise ProjectError(
+            "--judge compares with the model as it was, and `pretraining.scratch` begins from "
+            "nothing. Leave one of them out."
+        )
+    return proposal(plan, out or f"{plan.name}.{PRETRAINED}.yaml")
+
+
 def judge_pretrained(
     plan: Plan,
     records: Records,
     report: PretrainingReport,
     *,
     gate: Gate,
-    out: str | None = None,
+    target: Path,
     tell: Tell,
 ) -> PretrainingReport:
     """Train with the encoder as it was and as it was pretrained; adopt it where it is a gain.
@@ -40,12 +56,11 @@ def judge_pretrained(
         records: its records, with labels.
         report: what pretraining came to.
         gate: how many seeds, and for what share of the epochs.
-        out: the name of the project file that adopts it.
+        target: what `check_judged` returned.
         tell: called as it goes on.
     """
     if report.encoder is None:
         return report
-    target = proposal(plan, out or f"{plan.name}.{PRETRAINED}.yaml")
     model = str(report.encoder.resolve().relative_to(plan.folder.resolve()))
     job = job_of(plan, records, Run(report.folder, {}), tell)
     other = {**job.inputs, report.input: replace(job.inputs[report.input], model=model)}

@@ -148,6 +148,7 @@ class Project:
         """
         settings = self.plan.pretraining or Masked()
         gate = build(Gate, {"seeds": seeds, "budget": budget}, at="pretrain --judge")
+        target = gating.check_judged(self.plan, out) if judge else None
         name = settings.chosen(self.plan.inputs)
         encoder = self.plan.inputs[name]
         encoder = encoder if settings.scratch else encoder.at(self.plan.folder)
@@ -162,9 +163,9 @@ class Project:
             resume=("latest" if judge else "interrupted") if resume else None,
             tell=self.tell,
         )
-        if not judge:
+        if target is None:
             return report
-        options = {"gate": gate, "out": out, "tell": self.tell}
+        options = {"gate": gate, "target": target, "tell": self.tell}
         return gating.judge_pretrained(self.plan, records, report, **options)
 
     def synthesize(

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 import sacrebleu
 import torch
+import transformers
 import yaml
 from making import save_tiny_encoder, tiny_text, tiny_tokenizer
 from torch.nn import functional
@@ -69,6 +70,66 @@ def test_a_decoder_finds_a_text_as_likely_as_by_itself(tiny_decoder):
         logits = network(input_ids=torch.tensor([ids])).logits[0, -len(reply) - 1 : -1]
         wanted = functional.cross_entropy(logits, torch.tensor(reply))
         assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+SHAPE = {
+    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+    "num_key_value_heads": 1, "max_position_embeddings": 64, "initializer_range": 0.3,
+}  # fmt: skip
+ARCHITECTURES = {
+    "gpt2": lambda ids: transformers.GPT2Config(
+        n_embd=16, n_layer=2, n_head=2, n_positions=64, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0,
+        initializer_range=0.3, **ids,
+    ),
+    "qwen2": lambda ids: transformers.Qwen2Config(**SHAPE, **ids),
+    "gemma2": lambda ids: transformers.Gemma2Config(**SHAPE, head_dim=8, **ids),
+    "gemma3": lambda ids: transformers.Gemma3TextConfig(
+        **SHAPE, head_dim=8, sliding_window=32, **ids
+    ),
+    "bart": lambda ids: transformers.BartConfig(
+        d_model=16, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, dropout=0.0,
+        max_position_embeddings=64, init_std=0.3, decoder_start_token_id=2,
+        forced_eos_token_id=None, **ids,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_models_of_all_families_find_a_text_as_likely_as_by_themselves(name, tmp_path):
+    tokenizer = tiny_tokenizer()
+    ids = {"vocab_size": tokenizer.get_vocab_size(), "pad_token_id": 0, "bos_token_id": 2,
+           "eos_token_id": 3}  # fmt: skip
+    config, kind = ARCHITECTURES[name](ids), AutoModelForCausalLM
+    if name == "bart":
+        kind = AutoModelForSeq2SeqLM
+    torch.manual_seed(1)
+    kind.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    prepared = made(str(tmp_path), before="the")
+    encoder, network = prepared.model.inputs["text"], kind.from_pretrained(tmp_path).eval()
+    for row, found in enumerate(losses(prepared, [0, 1, 2])):
+        batch = encoder.collate(prepared.tokens["text"], [row], [False])
+        before, reply = encoder.words(["the", REPLIES[row]])
+        reply = [*map(int, reply), 3]
+        if name == "bart":
+            begun = torch.tensor([[2, *map(int, before), *reply[:-1]]])
+            logits = network(input_ids=batch.ids, decoder_input_ids=begun).logits
+        else:
+            whole = torch.tensor([[*batch.ids[0].tolist(), *map(int, before), *reply[:-1]]])
+            logits = network(input_ids=whole).logits
+        wanted = functional.cross_entropy(logits[0, -len(reply) :], torch.tensor(reply))
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("tune", ["frozen", "top:1"])
+def test_a_light_decoder_reads_what_frozen_layers_said_before(desk, tiny, tune):
+    text = {"kind": "text", "model": tiny, "max_tokens": 24, "tune": tune}
+    project = desk(inputs={"text": text}, tasks={"reply": LIGHT, "topic": {"kind": "multiclass"}})
+    report = project.train()
+    found = report.tasks["reply"].metrics["bits_per_character"]
+    assert found.after.value < found.baseline.value
+    assert project.predict({"text": "team fell"})["reply"]["text"] is not None
 
 
 def test_an_encoder_decoder_finds_a_text_as_likely_as_by_itself(tiny_t5):

@@ -139,3 +139,15 @@ def test_where_some_lose_those_that_gain_are_set_apart_and_it_trains(plan, tiny)
 def test_counts_begin_with_one(plan):
     with pytest.raises(ProjectError, match=r"has `seeds: 0`\. Expected 1 or more\."):
         Project(plan).pretrain(judge=True, seeds=0)
+
+
+def test_what_cannot_be_judged_is_refused_before_anything_is_learned(plan):
+    mine = plan.folder / "mine.yaml"
+    mine.write_text("sources: []\n", encoding="utf-8")
+    with pytest.raises(ProjectError, match="Allrounder did not write it"):
+        Project(plan).pretrain(judge=True, out="mine.yaml")
+    file = plan.folder / "news.yaml"
+    changes = ["pretraining.kind=masked", "pretraining.scratch=true"]
+    with pytest.raises(ProjectError, match="begins from nothing"):
+        Project.load(file, changes=changes).pretrain(judge=True)
+    assert not (plan.folder / "pretraining").exists()

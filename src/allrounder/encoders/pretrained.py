@@ -81,14 +81,15 @@ class Pretrained(Encoding):
         return self.num_layers if BELOW.search(name) else 0
 
 
-def attention() -> str:
-    """Return the attention that trains decoders fastest here.
+def attention() -> str | None:
+    """Return the attention that trains decoders fastest here; None takes the model's own choice.
 
-    Measured: the plain one in bf16 on a processor, the fused one everywhere else.
+    Measured: the plain one in bf16 on a processor, elsewhere the fused one, which is the choice
+    of models that have it.
     """
     processor = not torch.cuda.is_available()
     plain = processor and choose_precision("auto", torch.device("cpu")) is not None
-    return "eager" if plain else "sdpa"
+    return "eager" if plain else None
 
 
 def load(encoder: Tuned) -> Any:

@@ -1,5 +1,6 @@
 """Models that write: a decoder goes on with what it read, an encoder–decoder writes of it."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -49,9 +50,9 @@ class Writing(Transformer, Writer):
         found = Features(self.pool(last, batch), *(self.tokens(last, batch) if tokens else ()))
         return replace(found, memory=memory.at(batch.first))
 
+    @abstractmethod
     def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
         """Return the last states, and what is written from, of every sequence."""
-        raise NotImplementedError
 
     def _precision(self, states: Tensor) -> torch.dtype | None:
         kind = states.device.type
