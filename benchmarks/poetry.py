@@ -6,7 +6,7 @@ by its title and to tell eight poets apart, beside a twin of each task. Perplexi
 the end included, of quatrains that nothing was learned from; the peer is a 4-gram of characters
 with interpolated Kneser–Ney smoothing (Chen and Goodman 1999) of the same texts and characters.
 
-Default size: that of the example, one seed, about twenty minutes on two cores. --full: three seeds.
+Default size: that of the example, one seed. --full: three seeds. Not run to its end yet.
 """
 
 import json

@@ -8,8 +8,8 @@ definitions are one: the organ system. Every seed draws other labelled records; 
 stay. The gate's verdict is that of `pretrain --judge`: the interval of the gain on validation
 records.
 
-Default size: 100, 500 and 2,000 labels, five seeds, about twenty-five minutes on two cores.
---full: the same with MiniLM of six layers, some six hours.
+Default size: 100, 500 and 2,000 labels, five seeds: some fifty minutes of one core.
+--full: the same with MiniLM of six layers, not run yet.
 """
 
 import sys

@@ -6,7 +6,7 @@ variations by noise; the plain model's own sure answers (pseudo); records mixed 
 all of these; and, as the measure, as many real labels again. Kinds that need another model
 (replace, endpoint) are not in it. All are judged on the 3,080 test questions.
 
-Default size: five seeds, meant for half an hour on two cores; --full: ten.
+Default size: five seeds, meant for half an hour on two cores, not run to its end yet; --full: ten.
 """
 
 import csv

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from making import column, hashing, settings
 from making import made as made_of
 
-from allrounder.encoders.memory import Memory
 from allrounder.kinds import dump
+from allrounder.memory import Memory
 from allrounder.model import Answerer, load_passes, save_model, scored
 from allrounder.model.voice import Voice
 from allrounder.records import BadValue

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from allrounder import databases
 from allrounder.errors import DataError, RunError
-from allrounder.knowledge import Fact, Store, database
+from allrounder.knowledge import Fact, Store
 
 A = Fact("acme", "led_by", "ada", True)
 B = Fact("acme", "led_by", "bob", True, date(2024, 1, 1), date(2025, 1, 1))
@@ -244,7 +245,7 @@ def test_readers_see_the_old_version_while_another_process_writes(tmp_path):
 
 
 def test_a_second_writer_waits_and_then_says_why_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(database, "PATIENCE", 0.05)
+    monkeypatch.setattr(databases, "PATIENCE", 0.05)
     path = tmp_path / "kb.sqlite"
     with Store(path) as one, Store(path) as other:
         one._link.execute("BEGIN IMMEDIATE")

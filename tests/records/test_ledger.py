@@ -11,7 +11,7 @@ import pytest
 
 from allrounder.errors import DataError, ProjectError, RunError
 from allrounder.records import Source
-from allrounder.records.ledger import FORMAT, Entry, Ledger
+from allrounder.records.ledger import LEDGER, Entry, Ledger
 
 from .columns import Names, Spans, rows
 
@@ -132,7 +132,7 @@ def test_a_newer_format_is_refused(tmp_path):
     with Ledger(tmp_path / "ledger.db"):
         pass
     link = sqlite3.connect(tmp_path / "ledger.db")
-    link.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    link.execute(f"PRAGMA user_version = {LEDGER.format + 1}")
     link.close()
     with pytest.raises(RunError, match="written by a newer Allrounder"):
         Ledger(tmp_path / "ledger.db")

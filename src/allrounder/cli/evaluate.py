@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from allrounder.cli.shared import add_project, add_reading, add_verb, load, renamed, show
+from allrounder.cli.shared import add_gate, add_project, add_reading, add_verb, load, renamed, show
 from allrounder.errors import ProjectError
 from allrounder.lazy import lazy
 
@@ -24,14 +24,7 @@ def add(verbs: Any) -> None:
         action="store_true",
         help="train each task alone too, and tell what sharing did to it",
     )
-    verb.add_argument("--seeds", type=int, default=1, help="seeds of shared model and twins")
-    verb.add_argument(
-        "--budget",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="share of the epochs that shared model and twins are trained for",
-    )
+    add_gate(verb, seeds=1, both="shared model and twins")
     add_reading(verb)
 
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from allrounder.cli.shared import add_project, add_sets, add_verb, load, short, show
+from allrounder.cli.shared import add_gate, add_project, add_sets, add_verb, load, short, show
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -25,14 +25,7 @@ def add(verbs: Any) -> None:
         action="store_true",
         help="train the tasks without and with it, and adopt it where that is a gain",
     )
-    verb.add_argument("--seeds", type=int, default=3, help="seeds that both are trained with")
-    verb.add_argument(
-        "--budget",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="share of the epochs that both are trained for",
-    )
+    add_gate(verb, seeds=3, both="the models without and with it")
     verb.add_argument(
         "--out",
         metavar="NAME",

@@ -26,6 +26,24 @@ def add_project(verb: argparse.ArgumentParser, *, text: str) -> None:
     verb.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
+def add_gate(verb: argparse.ArgumentParser, *, seeds: int, both: str) -> None:
+    """Let a verb that trains several models say how often, and for how long.
+
+    Args:
+        verb: the verb.
+        seeds: how many seeds by default.
+        both: what is trained.
+    """
+    verb.add_argument("--seeds", type=int, default=seeds, help=f"seeds of {both}")
+    verb.add_argument(
+        "--budget",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help=f"share of the epochs that {both} are trained for",
+    )
+
+
 def add_sets(verb: argparse.ArgumentParser) -> None:
     """Let a verb change keys of the project file."""
     verb.add_argument(

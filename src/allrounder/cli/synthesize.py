@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from allrounder.cli.shared import add_project, add_sets, add_verb, load, short, show
+from allrounder.cli.shared import add_gate, add_project, add_sets, add_verb, load, short, show
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -25,14 +25,7 @@ def add(verbs: Any) -> None:
         action="store_true",
         help="train the tasks without and with what each kind made, and keep kinds that gain",
     )
-    verb.add_argument("--seeds", type=int, default=3, help="seeds that each is trained with")
-    verb.add_argument(
-        "--budget",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="share of the epochs that each is trained for",
-    )
+    add_gate(verb, seeds=3, both="the models without and with them")
 
 
 def synthesize(arguments: argparse.Namespace) -> None:

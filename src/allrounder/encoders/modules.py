@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from allrounder.encoders.batches import Sequences
-from allrounder.encoders.memory import Memory
+from allrounder.memory import Memory
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from allrounder.encoders.batches import Sequences
-from allrounder.encoders.memory import Memory, Writer
 from allrounder.encoders.modules import Features
-from allrounder.encoders.outputs import Chosen
 from allrounder.encoders.pretrained import attention, dropping, quiet
 from allrounder.encoders.text import padding, positions
 from allrounder.encoders.transformer import Transformer
 from allrounder.errors import ProjectError
+from allrounder.memory import Chosen, Memory, Writer
 
 if TYPE_CHECKING:
     from allrounder.encoders.text import Text

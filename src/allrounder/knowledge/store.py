@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from allrounder.databases import transaction
 from allrounder.errors import DataError, RunError
 from allrounder.knowledge.changes import Change, Diff, Version
-from allrounder.knowledge.database import INDEX, connect, spoken, transaction
+from allrounder.knowledge.database import INDEX, connect, spoken
 from allrounder.knowledge.facts import Fact, as_table, identities
 from allrounder.knowledge.rows import checked, columns_of, fact_of, strongest, values_at, written
 from allrounder.knowledge.snapshot import Snapshot

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders import Encoder
-from allrounder.encoders.memory import Memory
 from allrounder.encoders.modules import Features
+from allrounder.memory import Memory
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from torch.nn import functional
 
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
-from allrounder.encoders.outputs import Chosen
 from allrounder.encoders.pretrained import attention, quiet
 from allrounder.encoders.text import specials
 from allrounder.encoders.windows import windows
 from allrounder.encoders.writers import writer_of
 from allrounder.errors import ProjectError
+from allrounder.memory import Chosen
 from allrounder.pretraining.objective import Objective
 
 

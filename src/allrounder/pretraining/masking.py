@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
-from allrounder.encoders.outputs import Chosen
 from allrounder.encoders.pretrained import quiet
 from allrounder.encoders.text import read_tokenizer
 from allrounder.errors import ProjectError
+from allrounder.memory import Chosen
 from allrounder.pretraining.masked import Masked
 from allrounder.pretraining.objective import Objective
 

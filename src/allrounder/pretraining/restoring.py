@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
-from allrounder.encoders.outputs import Chosen
 from allrounder.encoders.pretrained import quiet
 from allrounder.encoders.text import padding, specials
 from allrounder.encoders.transformer import Transformer
 from allrounder.errors import ProjectError
+from allrounder.memory import Chosen
 from allrounder.pretraining.denoising import Denoising
 from allrounder.pretraining.objective import Objective
 

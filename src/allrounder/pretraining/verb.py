@@ -79,17 +79,7 @@ def pretrain(
         path = next_numbered(folder)
         write_json(path / ABOUT, {**about, **environment()})
     with kept_chance():
-        try:
-            encoder = _begun(settings, encoder, records, path)
-            corpus = Corpus.of(records, encoder, hold_out=settings.hold_out, cache=cache)
-            learning = Learning(_seeded(settings, encoder), corpus, settings)
-            learning.run(path, tell)
-        except Error:
-            if not (path / CHECKPOINT).exists():
-                shutil.rmtree(path, ignore_errors=True)
-                with suppress(OSError):
-                    folder.rmdir()  # where it holds no other
-            raise
+        learning, encoder = _learned(settings, encoder, records, path=path, cache=cache, tell=tell)
         better = learning.recall(path)
     if better:
         _write(learning.objective, encoder, path / "encoder")
@@ -97,7 +87,7 @@ def pretrain(
         folder=path,
         input=name,
         kind=settings.kind_name(),
-        counts=corpus.counts,
+        counts=learning.corpus.counts,
         curve=learning.state.curve,
         seconds=round(learning.state.seconds, 1),
         is_likelihood=learning.objective.is_likelihood,
@@ -107,11 +97,37 @@ def pretrain(
     )
     write_text(path / "curve.svg", drawn(report))
     keep(report)
+    _tidy(path)
+    return report
+
+
+def _learned(
+    settings: Pretraining, encoder: Text, records: Records, *, path: Path, cache: Path, tell: Tell
+) -> tuple[Learning, Text]:
+    """Learn to the end; return what was learned, and the encoder that it began with.
+
+    A folder in which nothing was learned yet goes when that fails.
+    """
+    try:
+        encoder = _begun(settings, encoder, records, path)
+        corpus = Corpus.of(records, encoder, hold_out=settings.hold_out, cache=cache)
+        learning = Learning(_seeded(settings, encoder), corpus, settings)
+        learning.run(path, tell)
+    except Error:
+        if not (path / CHECKPOINT).exists():
+            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                path.parent.rmdir()  # where it holds no other
+        raise
+    return learning, encoder
+
+
+def _tidy(path: Path) -> None:
+    """Delete what only an interrupted pretraining needs."""
     shutil.rmtree(path / START, ignore_errors=True)
     for left in (CHECKPOINT, BEST):
         with suppress(OSError):
             (path / left).unlink()
-    return report
 
 
 def _begun(settings: Pretraining, encoder: Text, records: Records, path: Path) -> Text:

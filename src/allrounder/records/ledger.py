@@ -13,22 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 from uuid import uuid4
 
-from allrounder.errors import RunError
+from allrounder.databases import Kind, transaction
 
 NAME = "ledger.db"
 """What the ledger of a project is called."""
-
-FORMAT = 1
-"""Version of the tables; a newer one is refused."""
-
-APPLICATION = 0x416C4C67
-"""What marks a SQLite file as a ledger."""
-
-PATIENCE = 5.0
-"""Seconds to wait for another process that writes."""
 
 TABLES = """
 CREATE TABLE made (
@@ -108,7 +98,7 @@ class Ledger:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._link = _connect(path, read_only=read_only)
+        self._link = LEDGER.open(path, read_only=read_only)
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +164,7 @@ class Ledger:
 
     def live(self) -> Iterator[Entry]:
         """Yield what counts, in the order in which it was made."""
-        with _spoken(self.path):
+        with LEDGER.spoken(self.path):
             for row in self._asked(f"SELECT {', '.join(COLUMNS)} FROM {LIVE} ORDER BY number"):
                 found = dict(zip(COLUMNS, row, strict=True))
                 read = {name: json.loads(found[name]) for name in ("fields", "labels")}
@@ -200,19 +190,13 @@ class Ledger:
         return self._asked(f"SELECT count(*) FROM {table}").fetchone()[0]
 
     def _asked(self, sentence: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        with _spoken(self.path):
+        with LEDGER.spoken(self.path):
             return self._link.execute(sentence, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _spoken(self.path):
-            self._link.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._link.execute("ROLLBACK")
-                raise
-            self._link.execute("COMMIT")
+        with LEDGER.spoken(self.path), transaction(self._link):
+            yield
 
 
 def _row(entry: Entry, now: str) -> list[Any]:
@@ -226,70 +210,25 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@contextmanager
-def _spoken(path: Path) -> Iterator[None]:
-    """Turn what SQLite refuses into one sentence."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise RunError(f"{path} {_reason(str(error))}") from error
-
-
-def _reason(said: str) -> str:
-    reasons = {
-        "not a database": "is no ledger. Name another file, or move this one away.",
-        "malformed": "is damaged. Take it from a backup, or move it away and synthesize anew.",
-        "locked": "is being written by another process. Wait until that is done and try again.",
-        "readonly": "can only be read. Change its permissions, or work on a copy.",
-        "full": "could not be written: the disk is full. Nothing was changed.",
-        "unable to open": "cannot be opened. Is the folder there, and may it be written?",
-    }
-    return next((words for mark, words in reasons.items() if mark in said), f"failed: {said}.")
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
-    with _spoken(path):
-        uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-        link = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=PATIENCE)
-        try:
-            _prepare(link, path, read_only)
-        except BaseException:
-            link.close()
-            raise
-    return link
-
-
-def _prepare(link: sqlite3.Connection, path: Path, read_only: bool) -> None:
-    is_new = link.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    if is_new and not read_only:
-        _make(link)
-    if link.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
-        raise RunError(f"{path} is no ledger, but another SQLite database. Name another file.")
-    found = link.execute("PRAGMA user_version").fetchone()[0]
-    if found > FORMAT:
-        raise RunError(
-            f"{path} was written by a newer Allrounder (ledger format {found}); this one reads "
-            f"formats up to {FORMAT}. Update it: pip install --upgrade allrounder"
-        )
-    if not read_only:
-        link.execute("PRAGMA synchronous = FULL")
-
-
 def _make(link: sqlite3.Connection) -> None:
     """Make the tables, and let nothing in them be changed."""
-    link.execute("PRAGMA journal_mode = WAL")
-    link.execute("BEGIN IMMEDIATE")
-    if link.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-        for sentence in TABLES.split(";"):
-            link.execute(sentence)
-        for table in APPENDED:
-            for change in ("UPDATE", "DELETE"):
-                link.execute(
-                    f"CREATE TRIGGER no_{change}_{table} BEFORE {change} ON {table} "
-                    "BEGIN SELECT RAISE(ABORT, 'a ledger is only added to'); END"
-                )
-        link.execute("INSERT INTO about VALUES ('identity', ?)", [uuid4().hex])
-        link.execute(f"PRAGMA application_id = {APPLICATION}")
-        link.execute(f"PRAGMA user_version = {FORMAT}")
-    link.execute("COMMIT")
+    for sentence in TABLES.split(";"):
+        link.execute(sentence)
+    for table in APPENDED:
+        for change in ("UPDATE", "DELETE"):
+            link.execute(
+                f"CREATE TRIGGER no_{change}_{table} BEFORE {change} ON {table} "
+                "BEGIN SELECT RAISE(ABORT, 'a ledger is only added to'); END"
+            )
+    link.execute("INSERT INTO about VALUES ('identity', ?)", [uuid4().hex])
+
+
+LEDGER = Kind(
+    name="ledger",
+    short="ledger",
+    application=0x416C4C67,
+    format=1,
+    make=_make,
+    strange="Name another file, or move this one away.",
+    damaged="Take it from a backup, or move it away and synthesize anew.",
+)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from allrounder.errors import ProjectError
+from allrounder.memory import Chosen, Memory, Writer
 from allrounder.tasks import pieces
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Draft:
         seed: of what is drawn.
     """
 
-    writer: Any
-    memory: Any
+    writer: Writer
+    memory: Memory
     start: list[int]
     options: Mapping[str, Any]
     said: Callable[[Sequence[int]], str]
@@ -201,18 +202,13 @@ class Going(nn.Module):
                 "input."
             )
 
-    def forward(self, memory: Any) -> Draft:
+    def forward(self, memory: Memory) -> Draft:
         """Return what is about to be written."""
         writer, said = self._parts
         return Draft(writer, memory, self.start, self.options, said, self.seed)
 
 
-def light(task: "Generation", widths: Mapping[str, int]) -> "Light":
-    """Build a small decoder over the states of some inputs."""
-    return Light(task, widths)
-
-
-class Light(nn.Module):
+class Light(nn.Module, Writer):
     """A small decoder with cross-attention over the states of all inputs that a task reads.
 
     Args:
@@ -225,6 +221,7 @@ class Light(nn.Module):
         assert task.light is not None and task.pieces is not None
         self.pieces, shape = task.pieces, task.light
         begin, self.end = pieces.ends(task.pieces)
+        self.room = task.max_tokens + 2
         self.start, self.options, self.seed = [begin], task.manner(), task.seed
         self.projections = nn.ModuleDict(
             {name: nn.Linear(width, shape.width) for name, width in widths.items()}
@@ -236,7 +233,7 @@ class Light(nn.Module):
                 num_hidden_layers=shape.layers,
                 num_attention_heads=shape.heads,
                 intermediate_size=4 * shape.width,
-                max_position_embeddings=task.max_tokens + 2,
+                max_position_embeddings=self.room,
                 hidden_dropout_prob=shape.dropout,
                 attention_probs_dropout_prob=shape.dropout,
                 is_decoder=True,
@@ -247,13 +244,9 @@ class Light(nn.Module):
                 attn_implementation="sdpa",
             )
         )
-        self.places: Tensor | None = None
-        self.decoder.get_output_embeddings().register_forward_pre_hook(self._only)
+        self.chosen = Chosen(self.decoder)
 
-    def _only(self, module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return inputs if self.places is None else (inputs[0][self.places],)
-
-    def forward(self, memories: Mapping[str, Any]) -> Draft:
+    def forward(self, memories: Mapping[str, Memory]) -> Draft:
         """Return what is about to be written of what all inputs say."""
         found = [(self.projections[name](m.states), m) for name, m in memories.items()]
         memory = replace(
@@ -266,9 +259,9 @@ class Light(nn.Module):
         said = lambda row: pieces.said(row, self.pieces)  # noqa: E731
         return Draft(self, memory, self.start, self.options, said, self.seed)
 
-    def logits(self, memory: Any, ids: Tensor, places: Tensor) -> Tensor:
+    def logits(self, memory: Memory, ids: Tensor, places: Tensor) -> Tensor:
         """Return the logits of the token that follows at some places: [N, V]."""
-        self.places = places
+        self.chosen.places = places
         try:
             with memory.autocast():
                 return self.decoder(
@@ -278,9 +271,9 @@ class Light(nn.Module):
                     use_cache=False,
                 ).logits
         finally:
-            self.places = None
+            self.chosen.places = None
 
-    def written(self, memory: Any, start: Tensor, options: Mapping[str, Any]) -> Tensor:
+    def written(self, memory: Memory, start: Tensor, options: Mapping[str, Any]) -> Tensor:
         """Return the tokens that are written: [n, K]."""
         streamer, how = apart(options)
         settings = transformers.GenerationConfig(

@@ -179,7 +179,7 @@ class Generation(Task):
         """Build the light decoder, or what lets the model of the input go on."""
         if self.light is not None:
             assert self.pieces is not None, "a light decoder is built of what was learned"
-            return drafting.light(self, width.widths)
+            return drafting.Light(self, width.widths)
         return drafting.Going(width, self)
 
     def encode(self, labels: Sequence[Any], width: Any = None) -> "Tensor":

@@ -35,7 +35,9 @@ class Memory:
         return len(self.states)
 
     def at(self, rows: Tensor) -> "Memory":
-        """Return what was read of some records."""
+        """Return what was read of some records; all of them in order are not copied."""
+        if len(rows) == len(self) and bool((rows == torch.arange(len(rows)).to(rows)).all()):
+            return self
         return replace(
             self,
             states=self.states[rows],
@@ -84,3 +86,19 @@ class Writer(ABC):
             options: of `transformers.GenerationConfig`, and a `streamer` that is told of every
                 token.
         """
+
+
+class Chosen:
+    """Lets the output layer of a network see some places only: [S, T, D] → [N, D].
+
+    Args:
+        network: a Hugging Face model with an output layer over its vocabulary.
+    """
+
+    def __init__(self, network: Any) -> None:
+        self.places: Tensor | None = None
+        """Which places are seen, [S, T]; None lets it see all of them."""
+        network.get_output_embeddings().register_forward_pre_hook(self._only)
+
+    def _only(self, module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return inputs if self.places is None else (inputs[0][self.places],)
