@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from allrounder.authoring import open_author
 from allrounder.checking import learned, load_records, ruled
 from allrounder.errors import RunError, listed
 from allrounder.evaluation.gate import GateReport
@@ -66,6 +67,7 @@ def material_of(plan: Plan, runs: Path, tell: Tell) -> Material:
         folder=plan.folder,
         cache=plan.cache,
         open_judge=partial(_judge, plan, runs),
+        open_author=partial(open_author, plan.cache / "authors", tell=tell),
         vote=partial(_votes, own, records, tell) if has_rules else None,
     )
 

@@ -51,11 +51,14 @@ def writer():
 
 
 @pytest.fixture
-def material_for(tmp_path, teller, writer):
+def material_for(tmp_path, teller, tiny_decoder, writer):
     """Return the settings that a kind needs, and what it makes labels from."""
 
     def prepare(kind):
+        authored = {"model": tiny_decoder, "max_tokens": 24, "epochs": 2, "lr": 0.01}
         needed = {"replace": {"model": teller, "share": 0.3},
+                  "paraphrase": authored,
+                  "conditional": {**authored, "n": 2, "times": 3},
                   "endpoint": {"url": writer, "model": "m", "rate": 6e6}}.get(kind, {})  # fmt: skip
         folder, options = tmp_path / kind, {}
         if kind in ("pseudo", "rules"):

@@ -139,6 +139,11 @@ class Writing(Making):
 
     agreement: float | None = 0.0
 
+    @property
+    def most(self) -> int | None:
+        """How many of a block are kept, those that the run is surest of; None keeps all."""
+        return None
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.agreement is not None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from allrounder.errors import ProjectError
 from allrounder.synthesis.base import Made, Parent, Writing
+from allrounder.synthesis.classes import classes, fields_of, known_of, single
 from allrounder.synthesis.client import Client
 from allrounder.synthesis.material import Material
 from allrounder.synthesis.prompts import prompt, read
@@ -70,32 +71,20 @@ class Endpoint(Writing):
 
     def _labels(self, material: Material) -> list[tuple[str, str]]:
         """Return the tasks with each of their labels."""
-        able = [
-            name
-            for name, task in material.tasks.items()
-            if task.speaks in ("label", "rank") and self._fields(name, material)
-        ]
-        tasks = material.chosen(self.tasks, able, "with one label, of texts")
-        return [(task, label) for task in tasks for label in material.tasks[task].labels or []]  # type: ignore[attr-defined]
-
-    def _fields(self, task: str, material: Material) -> list[str]:
-        """Return the fields that a task reads, or none where some hold no text."""
-        names = [name for one in material.tasks[task].reading(material.inputs)
-                 for name in material.inputs[one].fields or [one]]  # fmt: skip
-        return names if all(name in material.texts for name in names) else []
+        return classes(material, single(material, self.tasks))
 
     def blocks(self, material: Material, start: int = 0) -> Iterator[list[Made]]:
         """Yield what is written for each label; what was dropped is counted by the client."""
         client = material.once(self.mark, lambda: Client.of(self, material.cache))
         for task, label in self._labels(material)[start:]:
-            known = _known(material, task, label)
+            known = known_of(material, task, label)
             yield self._written(client, material, task, label, known) if known else []
 
     def _written(
         self, client: Client, material: Material, task: str, label: str, known: list[Parent]
     ) -> list[Made]:
         made: list[Made] = []
-        fields = self._fields(task, material)
+        fields = fields_of(material, task)
         for number in range(-(-self.n // self.ask)):
             chance = np.random.default_rng([self.seed, number, *label.encode()])
             order = chance.permutation(len(known))[: self.examples]
@@ -114,13 +103,6 @@ class Endpoint(Writing):
         """Say how much was asked, and what of the answers was not even a record."""
         client = material.once(self.mark, lambda: Client.of(self, material.cache))
         return [*super().notes(material), str(client)]
-
-
-def _known(material: Material, task: str, label: str) -> list[Parent]:
-    """Return the training records of a label."""
-    rows = material.labelled([task])
-    labels = material.records.take(task, rows)
-    return material.read(rows[[one == label for one in labels]])
 
 
 def _check_url(url: SplitResult, written: str) -> None:

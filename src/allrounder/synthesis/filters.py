@@ -46,7 +46,8 @@ class Filters:
         if isinstance(self.settings, Writing) and self.settings.agreement is not None and made:
             made, why = self._asked(made, self.settings.agreement)
             made = _sifted(made, why, dropped)
-        return _sifted(made, self._again(made, before), dropped), dropped
+        made = _sifted(made, self._again(made, before), dropped)
+        return _sifted(made, self._beyond(made), dropped), dropped
 
     def _again(self, made: Sequence[Made], before: Container[str]) -> list[str]:
         """Look for what is the same as what was made of another record of the same content."""
@@ -54,6 +55,15 @@ class Filters:
         for place, one in enumerate(ids):
             why.append("made before" if one in before or one in ids[:place] else "")
         return why
+
+    def _beyond(self, made: Sequence[Made]) -> list[str]:
+        """Look for what is beyond the most that are kept, the surest first."""
+        most = self.settings.most if isinstance(self.settings, Writing) else None
+        if most is None:
+            return [""] * len(made)
+        order = sorted(range(len(made)), key=lambda at: -(made[at].confidence or 0.0))
+        kept = set(order[:most])
+        return ["less sure than others" if at not in kept else "" for at in range(len(made))]
 
     def _texts(self, made: Sequence[Made]) -> list[str]:
         return [self.material.text(one.fields) for one in made]

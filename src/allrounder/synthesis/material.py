@@ -40,6 +40,25 @@ class Judge:
     answers: Answers
 
 
+@dataclass(frozen=True, kw_only=True)
+class Author:
+    """A model that is tuned to write.
+
+    Args:
+        note: which model it is, and how well it learned.
+        write: writes a text for each that it is asked, drawn by a seed; each with whether it came
+            to its end.
+    """
+
+    note: str
+    write: Callable[[Sequence[str], int], list[tuple[str, bool]]]
+
+
+OpenAuthor = Callable[[str, Any, Sequence[tuple[str, str]]], Author]
+"""Tunes the model in a folder, as some settings ask for it, on pairs of what it is asked and what
+it is to write then."""
+
+
 @dataclass(kw_only=True)
 class Material:
     """What labels are made from.
@@ -52,6 +71,7 @@ class Material:
         folder: that of the project file.
         cache: where what can be computed again is kept.
         open_judge: opens the latest complete run, or None where there is none.
+        open_author: tunes a model to write.
         vote: lets the rules vote on training records: by task; None where there are no rules.
         memory: what was found once.
     """
@@ -63,6 +83,7 @@ class Material:
     folder: Path
     cache: Path
     open_judge: Callable[[], Judge | None]
+    open_author: OpenAuthor
     vote: Callable[[], Mapping[str, SoftLabels]] | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 

@@ -1,20 +1,17 @@
 """Words told anew by a masked language model."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allrounder.encoders import Text
 from allrounder.encoders.locate import locate
-from allrounder.errors import ProjectError
 from allrounder.lazy import lazy
 from allrounder.synthesis.base import Made, Parent, Writing
 from allrounder.synthesis.edits import Edit, Word, free_words
 from allrounder.synthesis.material import Material, num_blocks
 from allrounder.synthesis.noise import varied
+from allrounder.synthesis.pretrained import pretrained
 
 if TYPE_CHECKING:
     from allrounder.synthesis import filling
@@ -77,7 +74,7 @@ class Replace(Writing):
 
     def _encoder(self, material: Material) -> Text:
         """Return the model as an encoder of texts, found on disk."""
-        model = self.model or _pretrained(material.folder)
+        model = self.model or pretrained(material.folder, "masked")
         found = locate(model, material.folder, at="synthesis")
         return Text(model=str(found), fields=["text"], max_tokens=512)
 
@@ -134,22 +131,3 @@ def _made(slot: Slot, told: Sequence[str], tasks: Sequence[str], material: Mater
         return None
     labels = {task: label for task, label in found[1].items() if task in tasks}
     return Made(parent=slot.parent, number=slot.number, fields=found[0], labels=labels)
-
-
-def _pretrained(folder: Path) -> str:
-    """Return the model that was pretrained last on hidden words, as a path from the project file.
-
-    Raises:
-        ProjectError: there is none.
-    """
-    numbers = [int(p.name) for p in (folder / "pretraining").glob("*") if p.name.isdigit()]
-    for number in sorted(numbers, reverse=True):
-        path = folder / "pretraining" / str(number)
-        with suppress(OSError, ValueError):
-            about = json.loads((path / "pretraining.json").read_text(encoding="utf-8"))
-            if about.get("kind") == "masked" and (path / "encoder").is_dir():
-                return f"pretraining/{number}/encoder"
-    raise ProjectError(
-        "`synthesis.model` is not set, and no model was pretrained on hidden words yet. Name one "
-        "with a trained head, such as bert-base-uncased, or try: allrounder pretrain"
-    )
