@@ -4,6 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -65,3 +66,75 @@ def test_the_report_shows_what_was_wanted_and_what_was_written(verses):
     assert any("上" in error.truth and error.answer for error in found.errors)
     page = (Project.load(verses).run.path / "report.html").read_text(encoding="utf-8")
     assert "bits_per_character" in page and "未歸" in page
+
+
+CHIEFS = ("Lin", "Ada", "Bo", "Cleo", "Dara", "Eve")
+ASKED = ("who leads {} ?", "the chief of {} is", "{} is led by")
+
+
+def firms(count=180):
+    """Return firms, each with its chief and a text that asks for them."""
+    heads, tails = "ba be bi da de di ka ke ki la le li".split(), "ran rin mar mel nor nar tan tor"
+    names = [(a + b).capitalize() for a in heads for b in tails.split()]
+    names += [f"{name}{end}" for name in names for end in ("co", "ex")]
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(names)[:count].tolist()
+    led = {name: CHIEFS[rng.integers(len(CHIEFS))] for name in chosen}
+    return led, {name: ASKED[rng.integers(3)].format(name) for name in chosen}
+
+
+@pytest.fixture(scope="module")
+def chiefs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, dict]:
+    """A project whose answers only the knowledge base tells, trained; its firms and questions."""
+    folder = tmp_path_factory.mktemp("chiefs")
+    led, asked = firms()
+    rows = [{"text": asked[name], "answer": chief} for name, chief in led.items()]
+    lines = [{"text": f"{name}: chief: {chief}.{words.format(name)}\n{chief}"}
+             for name, chief in list(led.items())[:140] for words in ASKED]  # fmt: skip
+    parts = {"train": rows[:140], "validation": rows[140:160], "test": rows[160:], "lines": lines}
+    for name, some in parts.items():
+        words = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+        (folder / f"{name}.jsonl").write_text(words, encoding="utf-8")
+    known = "".join(f"{name}\tchief\t{chief}\n" for name, chief in led.items())
+    (folder / "firms.tsv").write_text(known, encoding="utf-8")
+    project = {
+        "sources": [{"path": f"{name}.jsonl", "split": "train" if name == "lines" else name}
+                    for name in parts],
+        "inputs": {"text": {"kind": "text", "model": "pretraining/1/encoder", "max_tokens": 32}},
+        "pretraining": {
+            "kind": "causal", "epochs": 7, "lr": 5e-3, "batch_records": 16, "evaluate_every": 2,
+            "scratch": {"layers": 2, "width": 64, "heads": 2, "vocabulary": 400, "positions": 64},
+        },
+        "knowledge": {"facts": "firms.tsv", "injection": "verbalized"},
+        "tasks": {"answer": {"kind": "generation", "max_tokens": 6}},
+        "training": {"epochs": 12, "lr": 5e-3, "patience": 12},
+    }  # fmt: skip
+    file = folder / "chiefs.yaml"
+    file.write_text(yaml.safe_dump(project, allow_unicode=True), encoding="utf-8")
+    Project.load(file).pretrain()
+    Project.load(file).train()
+    return file, led, asked
+
+
+def test_what_is_written_follows_facts_of_firms_that_no_record_mentions(chiefs):
+    file, led, asked = chiefs
+    unseen = list(led)[160:]
+    answers = Project.load(file).predict([{"text": asked[name]} for name in unseen])
+    right = [one["answer"]["text"] == led[name] for one, name in zip(answers, unseen, strict=True)]
+    assert sum(right) >= 18
+
+
+def test_an_edited_fact_changes_what_is_written(chiefs):
+    file, led, asked = chiefs
+    name = list(led)[-1]
+    other = next(chief for chief in CHIEFS if chief != led[name])
+    path = file.with_name("firms.tsv")
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before.replace(f"{name}\tchief\t{led[name]}", f"{name}\tchief\t{other}"))
+    try:
+        found = Project.load(file).predict({"text": asked[name]})["answer"]
+        pieces = [*Project.load(file).predict_pieces({"text": asked[name]})]
+    finally:
+        path.write_text(before, encoding="utf-8")
+    assert found["text"] == other
+    assert "".join(piece.get("text", "") for piece in pieces).strip() == other

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from allrounder import DataError, Project, ProjectError, cli
+from allrounder.encoders.branches import Branch
 from allrounder.model import Model, Prepared
 from allrounder.tasks import Generation, Multiclass, Spans
 from allrounder.tasks.likeness import bleu, chrf, rouge_l
@@ -381,3 +382,65 @@ def test_twins_know_it_and_advice_on_sharing_leaves_it_out(desk):
         project.check(sharing=True)
     report = project.train()
     assert report.sharing.tasks["reply"].metric == "bits_per_character"
+
+
+def lent(folder):
+    """Return a model that writes, two texts as it reads them with facts beside, and the facts."""
+    encoder = tiny_text(folder, max_tokens=24, tune="full")
+    facts = encoder.words(["minister lin of ruritania", "good"])
+    tokens = encoder.prepare([pa.array(PROMPTS[:2], pa.string())])
+    branches = [[Branch(ids)] for ids in facts]
+    batch = encoder.collate_beside(tokens, [0, 1], [False, False], branches)
+    plain = [encoder.collate(tokens, [row], [False]).ids[0] for row in (0, 1)]
+    return encoder.writing("reply").eval(), batch, plain, [torch.tensor(ids) for ids in facts]
+
+
+def test_a_decoder_reads_facts_before_the_text(tiny_decoder):
+    module, batch, plain, facts = lent(tiny_decoder)
+    network = AutoModelForCausalLM.from_pretrained(tiny_decoder).eval()
+    with torch.no_grad():
+        found = module(batch, tokens=True)
+    ids = torch.tensor([[5, 7, 9], [6, 8, 4]])
+    with torch.no_grad():
+        logits = module.logits(found.memory, ids, torch.ones_like(ids).bool()).view(2, 3, -1)
+        written = module.written(found.memory, ids, {"max_new_tokens": 5})
+    for row, (text, told) in enumerate(zip(plain, facts, strict=True)):
+        whole = torch.cat([text[: batch.lead], told, text[batch.lead :]])
+        with torch.no_grad():
+            wanted = network(
+                input_ids=torch.cat([whole, ids[row]])[None], output_hidden_states=True
+            )
+            more = network.generate(
+                input_ids=torch.cat([whole, ids[row]])[None], max_new_tokens=5,
+                do_sample=False, pad_token_id=0,
+            )  # fmt: skip
+        assert torch.allclose(logits[row], wanted.logits[0, -3:], atol=1e-4)
+        own = wanted.hidden_states[-1][0, batch.lead + len(told) : len(whole)]
+        length = int(batch.lengths[row])
+        assert torch.allclose(found.tokens[row, :length], own[:length], atol=1e-4)
+        assert (
+            written[row].tolist()[: more.shape[1] - len(whole) - 3]
+            == more[0][len(whole) + 3 :].tolist()
+        )
+
+
+def test_an_encoder_decoder_reads_facts_right_behind_the_text(tiny_t5):
+    module, batch, plain, facts = lent(tiny_t5)
+    network = AutoModelForSeq2SeqLM.from_pretrained(tiny_t5).eval()
+    with torch.no_grad():
+        found = module(batch, tokens=True)
+    for row, (text, told) in enumerate(zip(plain, facts, strict=True)):
+        whole = torch.cat([text, told])
+        with torch.no_grad():
+            wanted = network.get_encoder()(input_ids=whole[None]).last_hidden_state[0]
+        there = found.memory.mask[row]
+        assert torch.allclose(found.memory.states[row][there], wanted, atol=1e-4)
+
+
+def test_facts_that_hang_on_mentions_are_refused_by_what_writes(tiny_decoder):
+    encoder = tiny_text(tiny_decoder, max_tokens=24, tune="full")
+    tokens = encoder.prepare([pa.array(PROMPTS[:1], pa.string())])
+    branch = Branch(encoder.words(["good"])[0], anchor=(0, 1))
+    batch = encoder.collate_beside(tokens, [0], [False], [[branch]])
+    with pytest.raises(ProjectError, match=r"cannot hang on single mentions\. Choose"):
+        encoder.writing("reply")(batch, tokens=True)

@@ -51,7 +51,10 @@ class Writing(Transformer, Writer):
 
     @abstractmethod
     def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
-        """Return the last states, and what is written from, of every sequence."""
+        """Return the last states, and what is written from, of every sequence.
+
+        Facts that are read beside a text are in the memory too, with nothing between.
+        """
 
     def _precision(self, states: Tensor) -> torch.dtype | None:
         kind = states.device.type
@@ -79,12 +82,14 @@ class Decoder(Writing):
 
     def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
         """Return the last states, and keys and values of every layer."""
+        order = _order(batch, before=True)
+        ids, mask, states = (_ordered(part, order) for part in (batch.ids, batch.mask, states))
         inner = self._network.base_model
-        found = inner(inputs_embeds=states, attention_mask=batch.mask.long(), use_cache=True)
+        found = inner(inputs_embeds=states, attention_mask=mask.long(), use_cache=True)
         past = tuple((layer.keys, layer.values) for layer in found.past_key_values.layers)
         last = found.last_hidden_state
-        memory = Memory(last, batch.mask.bool(), batch.ids, past, self._precision(states))
-        return last, memory
+        memory = Memory(last, mask.bool(), ids, past, self._precision(states))
+        return _ordered(last, None if order is None else order.argsort(1)), memory
 
     @property
     def _network(self) -> Any:
@@ -129,9 +134,11 @@ class EncoderDecoder(Writing):
 
     def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
         """Return the last states of the encoder."""
+        order = _order(batch, before=False)  # texts stay where they are
+        mask, states = (_ordered(part, order) for part in (batch.mask, states))
         encoder = self.network.get_encoder()
-        last = encoder(inputs_embeds=states, attention_mask=batch.mask.long()).last_hidden_state
-        return last, Memory(last, batch.mask.bool(), precision=self._precision(states))
+        last = encoder(inputs_embeds=states, attention_mask=mask.long()).last_hidden_state
+        return last, Memory(last, mask.bool(), precision=self._precision(states))
 
     @property
     def begin(self) -> list[int]:
@@ -177,6 +184,37 @@ def _loaded(encoder: "Text", kind: Any) -> Any:
         return kind.from_pretrained(
             encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **how
         )
+
+
+def _order(batch: Sequences, *, before: bool) -> Tensor | None:
+    """Return in which order the tokens of sequences are read: [S, T]; None as they stand.
+
+    Args:
+        batch: the sequences.
+        before: facts come between what stands before every text and the text, so that a decoder
+            has seen them when it reads the text; otherwise they come behind it.
+
+    Raises:
+        ProjectError: the facts hang on single mentions.
+    """
+    if batch.beside is None:
+        return None
+    there = batch.mask.bool()
+    if not (batch.beside.visible | ~(there[:, :, None] & there[:, None, :])).all():
+        raise ProjectError(
+            "A model that writes reads tokens one after another, so facts cannot hang on single "
+            "mentions. Choose `knowledge.injection: verbalized`, `gazetteer` or `facts`."
+        )
+    places = torch.where(batch.text.bool(), 2 if before else 0, 1).masked_fill(~there, 3)
+    places[:, : batch.lead] = 0
+    return places.argsort(dim=1, stable=True)
+
+
+def _ordered(part: Tensor, order: Tensor | None) -> Tensor:
+    """Return the tokens of sequences in an order: [S, T, …]."""
+    if order is None:
+        return part
+    return part.take_along_dim(order if part.ndim == 2 else order[:, :, None], 1)
 
 
 def _one(ends: Any, model: str) -> int:

@@ -80,8 +80,8 @@ class VisibleMatrix(Reading):
 class Verbalized(Reading):
     """Writes the facts of what a text mentions behind it, for the encoder to read on.
 
-    What does not fit into `max_tokens` is not read; of an entity that is mentioned twice the facts
-    are said once.
+    A decoder that tasks write with reads them before the text instead. What does not fit into
+    `max_tokens` is not read; of an entity that is mentioned twice the facts are said once.
 
     Args:
         of: the input whose texts are searched for mentions; by default every text that a
