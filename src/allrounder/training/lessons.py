@@ -54,7 +54,7 @@ class Lessons:
     prepared: Prepared
     rows: np.ndarray
     seed: int
-    _pass: tuple[int, list[np.ndarray]] = field(default=(-1, []), repr=False)
+    _pass: tuple[int, Sequence[np.ndarray]] = field(default=(-1, ()), repr=False)
     """The number of the pass over the texts that is going on, and its batches."""
 
     @classmethod
