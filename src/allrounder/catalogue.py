@@ -14,6 +14,7 @@ from allrounder.pretraining import PRETRAININGS
 from allrounder.synthesis import SYNTHESES
 from allrounder.tasks import TASKS
 from allrounder.training.optimizers import OPTIMIZERS
+from allrounder.training.pretraining import ALONGSIDE
 from allrounder.training.sampling import SAMPLINGS
 from allrounder.training.schedules import SCHEDULES
 from allrounder.training.weighting import WEIGHTINGS
@@ -31,6 +32,7 @@ FAMILIES: dict[str, Kinds[Any]] = {
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
     "sampling": SAMPLINGS,
+    "training.pretraining": ALONGSIDE,
     "weighting": WEIGHTINGS,
 }
 

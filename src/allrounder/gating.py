@@ -115,6 +115,9 @@ def _for_some(plan: Plan, name: str, model: str, tasks: Sequence[str]) -> Plan:
     sections["inputs"][new] = {**spec, "model": model, "fields": plan.inputs[name].fields}
     for each, task in plan.tasks.items():
         _as_mapping(sections["tasks"], each)["of"] = new if each in tasks else plan.reads(task)
+    if (alongside := plan.training.pretraining) is not None:  # one of two has to be named now
+        words = _as_mapping(sections["training"], "pretraining")
+        words["input"] = alongside.chosen(plan.inputs)
     return make_plan(sections, folder=plan.folder, name=plan.name)
 
 

@@ -23,6 +23,8 @@ def check(plan: "Plan") -> None:
     _check_r_drop(plan)
     _check_lift(plan)
     _check_weighting(plan)
+    if plan.training.pretraining is not None:
+        plan.training.pretraining.chosen(plan.inputs)
 
 
 def _check_names(plan: "Plan") -> None:

@@ -9,10 +9,11 @@ import torch
 from making import sequences, tiny_text
 from torch.nn import functional
 
+from allrounder.encoders.hiding import vocabulary
 from allrounder.encoders.text import read_tokenizer
 from allrounder.errors import ProjectError
 from allrounder.pretraining import Masked
-from allrounder.pretraining.masking import Masking, vocabulary
+from allrounder.pretraining.masking import Masking
 
 
 def chance(seed: int = 0) -> torch.Generator:

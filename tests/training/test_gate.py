@@ -11,6 +11,7 @@ from allrounder.checking import load_records
 from allrounder.evaluation.gate import Gain, GateReport, TaskGate
 from allrounder.evaluation.score import Score
 from allrounder.judging import job_of
+from allrounder.plan import make_plan
 from allrounder.runs import Run
 from allrounder.training.gate import gated
 from allrounder.training.settings import Gate
@@ -134,6 +135,13 @@ def test_where_some_lose_those_that_gain_are_set_apart_and_it_trains(plan, tiny)
     (plan.folder / "apart.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
     project = Project.load(plan.folder / "apart.yaml")
     assert set(project.train().tasks) == {"topic", "mood", "entities"}
+
+
+def test_words_told_beside_the_tasks_stay_with_the_input_that_was_there(plan):
+    sections = {**plan.sections, "training": {"pretraining": "masked"}}
+    better, _ = adopted(make_plan(sections, folder=plan.folder), topic=UP, mood=DOWN)
+    assert list(better.inputs) == ["text", "text_pretrained"]
+    assert better.training.pretraining.input == "text"
 
 
 def test_counts_begin_with_one(plan):

@@ -89,6 +89,17 @@ def test_what_regularises_goes_on_as_if_nothing_had_happened(tmp_path, keys):
         assert cut[what] == whole[what], what
 
 
+def test_words_that_are_told_beside_the_tasks_are_the_same_after_a_kill(tmp_path):
+    words = {"kind": "masked", "weight": 0.5, "batch_records": 12}
+    found = killed(tmp_path, ["step 15"], evaluate_every=1, patience=9, pretraining=words)
+    whole, cut = found["null"], found['"step 15"']
+    assert cut["lives"][0] == "killed"
+    assert int(cut["lives"][1].split()[2]) < int(whole["lives"][0].split()[2])
+    assert "tellers.safetensors" in str(whole["weights"])
+    for what in ("tasks", "snapshots", "history", "weights"):
+        assert cut[what] == whole[what], what
+
+
 @pytest.mark.parametrize("kind", ["concat", "attention"])
 def test_inputs_that_are_hidden_by_chance_are_the_same_after_a_kill(tmp_path, kind):
     tasks = newsroom()["tasks"]

@@ -27,3 +27,10 @@ def writer_of(folder: str) -> Writer | None:
     if kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in hidden:
         return "decoder"
     return None
+
+
+def tells(folder: str) -> bool:
+    """Return whether the model in a folder is of a kind that tells hidden words, such as BERT."""
+    kind = read_config(folder).get("model_type")
+    known = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return known and writer_of(folder) is None

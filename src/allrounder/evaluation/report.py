@@ -13,6 +13,7 @@ from allrounder.evaluation.rules import RulesReport, doubts, voting
 from allrounder.evaluation.score import Score
 from allrounder.evaluation.sharing import Sharing
 from allrounder.evaluation.table import aligned, number, signed
+from allrounder.evaluation.telling import Telling
 from allrounder.rules.votes import Reliability
 
 
@@ -179,6 +180,7 @@ class Report:
         knowledge: what the knowledge base adds, where that was asked for.
         rules: what rules did to the answers, where the project has rules.
         votes: what came of the rules that voted on training records.
+        telling: how well words are told, where that was learned beside the tasks.
         advice: what a probe said of sharing before training, where one was asked for.
         history: rows of the training curve: step, epoch, losses, validation, lr, seconds.
         snapshots: per task best_step, best, shipped_step (none of a soup) and shipped.
@@ -196,6 +198,7 @@ class Report:
     rules: RulesReport | None = None
     votes: list[Reliability] = field(default_factory=list)
     knowledge: KnowledgeReport | None = None
+    telling: Telling | None = None
     advice: Advice | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -220,7 +223,8 @@ class Report:
         known = self.knowledge.sentences if self.knowledge else []
         ruled = self.rules.sentences if self.rules else []
         ruled = [*ruled, *doubts(self.votes)]
-        told = [*self.notes, *shared, *foreseen, *known, *ruled, *self.findings]
+        words = self.telling.sentences if self.telling else []
+        told = [*self.notes, *words, *shared, *foreseen, *known, *ruled, *self.findings]
         return list(dict.fromkeys(told))
 
     @property

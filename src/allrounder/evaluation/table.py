@@ -1,5 +1,6 @@
 """Plain text: numbers of one look, and tables that line up in a terminal."""
 
+import math
 from collections.abc import Sequence
 from unicodedata import combining, east_asian_width
 
@@ -14,6 +15,12 @@ def signed(value: float) -> str:
     """Return a difference with its sign."""
     shown = number(value)
     return shown if shown.startswith("-") or not float(shown.replace(",", "")) else f"+{shown}"
+
+
+def perplexity(loss: float) -> str:
+    """Return e to the loss as a person reads it."""
+    found = math.exp(min(loss, 700))
+    return f"{found:,.0f}" if found >= 100 else f"{found:.1f}"
 
 
 def width(text: str) -> int:

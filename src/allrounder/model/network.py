@@ -124,6 +124,8 @@ class Model(nn.Module):
                 for name, found in (knowing.gated if knowing else {}).items()
             }
         )  # last, so that all else is drawn as without
+        self.tellers = nn.ModuleDict()
+        """By input, what tells its words in training; no task asks for it."""
         self.dropout = nn.Dropout(dropout)
         self.precision = precision
 
@@ -349,6 +351,12 @@ class Model(nn.Module):
         """
         apart = self.tasks[name].disagreement(scores[0::2], scores[1::2], targets[0::2])
         return apart.repeat_interleave(2)
+
+    @property
+    def num_weights(self) -> int:
+        """How many weights answering takes: what only tells words in training is no part of it."""
+        named = self.named_parameters()
+        return sum(w.numel() for name, w in named if not name.startswith("tellers."))
 
     def trained(self) -> dict[str, Tensor]:
         """Return the weights that learn, by name: what a snapshot has to hold."""

@@ -13,11 +13,14 @@ from allrounder.model.network import Model, owners
 from allrounder.model.tensors import load_tensors, owned, save_tensors
 from allrounder.tasks import Task
 
-MAIN = "model.safetensors"
+MAIN, TELLERS = "model.safetensors", "tellers.safetensors"
 
 
 def save_model(folder: Path, model: Model, own: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Write weights, and configuration and tokenizer of each encoder.
+
+    What tells words in training lies apart, for a training that goes on: answering has no need of
+    it.
 
     Args:
         folder: the run folder.
@@ -28,16 +31,24 @@ def save_model(folder: Path, model: Model, own: Mapping[str, Mapping[str, Tensor
         model.inputs[name].save(folder / "inputs" / name)
     if model.knowing:
         model.knowing.save(folder)
-    for name, weights in own.items():
-        save_tensors(folder / "snapshots" / f"{name}.safetensors", weights)
+    _save_own(folder, own)
     names, state = set(owned(model).values()), model.state_dict()
-    save_tensors(folder / MAIN, {n: state[n] for n in state if n in names}, {"own": list(own)})
+    tellers = {name for name in names if name.startswith("tellers.")}
+    if tellers:
+        save_tensors(folder / TELLERS, {n: state[n] for n in state if n in tellers})
+    kept = {name: state[name] for name in state if name in names - tellers}
+    save_tensors(folder / MAIN, kept, {"own": list(own)})
+
+
+def _save_own(folder: Path, own: Mapping[str, Mapping[str, Tensor]]) -> None:
+    for name, weights in own.items():
+        kept = {n: weight for n, weight in weights.items() if not n.startswith("tellers.")}
+        save_tensors(folder / "snapshots" / f"{name}.safetensors", kept)
 
 
 def add_own(folder: Path, own: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Let some tasks of a saved model be answered by snapshots of their own from now on."""
-    for name, weights in own.items():
-        save_tensors(folder / "snapshots" / f"{name}.safetensors", weights)
+    _save_own(folder, own)
     weights, about = load_tensors(folder / MAIN)
     names = dict.fromkeys([*(about or {}).get("own", []), *own])
     save_tensors(folder / MAIN, weights, {**(about or {}), "own": list(names)})

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from allrounder.encoders import Encoder, Text
-from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.kinds import Kind
 from allrounder.pretraining.scratch import Scratch
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
+from allrounder.training.pretraining import text_of
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
 
 if TYPE_CHECKING:
@@ -78,19 +78,7 @@ class Pretraining(Kind, ABC):
         Raises:
             ProjectError: it is no text through a transformer, or one has to be chosen.
         """
-        texts = [name for name, encoder in inputs.items() if isinstance(encoder, Text)]
-        if self.input is not None and self.input not in texts:
-            raise ProjectError(
-                f"`pretraining.input` is {self.input!r}, which is no input of kind `text`."
-                f"{did_you_mean(self.input, texts)} Such inputs: {listed(texts)}."
-            )
-        if self.input is None and len(texts) != 1:
-            raise ProjectError(
-                "`pretraining` is for the encoder of one input of kind `text`, and the project has "
-                f"{len(texts)}: {listed(texts)}. "
-                + ("Name one as `pretraining.input`." if texts else "Add one.")
-            )
-        return self.input or texts[0]
+        return text_of(inputs, self.input, at="pretraining")
 
     @abstractmethod
     def objective(self, encoder: Text) -> "Objective":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from allrounder.evaluation.gate import GateReport
 from allrounder.evaluation.plots import AFTER, BEFORE, SIZE, STYLE, svg
-from allrounder.evaluation.table import aligned, number
+from allrounder.evaluation.table import aligned, number, perplexity
 from allrounder.lazy import lazy
 from allrounder.pretraining.corpus import Counts
 
@@ -143,12 +143,6 @@ class PretrainingReport:
             "gate": self.gate and {**asdict(self.gate), "sentences": self.gate.sentences},
             "proposed": self.proposed and str(self.proposed),
         }
-
-
-def perplexity(loss: float) -> str:
-    """Return e to the loss as a person reads it."""
-    found = math.exp(min(loss, 700))
-    return f"{found:,.0f}" if found >= 100 else f"{found:.1f}"
 
 
 def drawn(report: PretrainingReport) -> str:

@@ -238,7 +238,8 @@ def advise(job: Job, *, project: Mapping[str, Any]) -> Advice:
 
 def _probed(job: Job, tasks: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return cosines and affinities of all measurements, [N, T, T]; N = 0 if nothing is shared."""
-    job = replace(job, settings=replace(job.settings, precision="fp32")).learned()
+    settings = replace(job.settings, precision="fp32", pretraining=None)
+    job = replace(job, settings=settings).learned()
     model = job.model(dropout=0.0).eval()
     nothing = np.empty((0, len(tasks), len(tasks)))
     if not any(not name.startswith("heads.") for name in model.trained()):

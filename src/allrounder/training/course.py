@@ -40,6 +40,8 @@ class Course:
     since: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Sentences for the report."""
+    told: list[dict[str, float]] = field(default_factory=list)
+    """The loss of hidden words of validation texts by step, where these are learned."""
 
     def take(self, step: Step) -> None:
         """Count a step."""
@@ -63,6 +65,12 @@ class Course:
                 "seconds": round(self.seconds, 3),
             }
         )
+
+    def look(self, loop: Loop, rows: np.ndarray) -> None:
+        """Note how well words of validation texts are told, where that is learned."""
+        found = loop.lessons and loop.lessons.judged(rows)
+        if found:
+            self.told.append({"step": loop.state.step, "loss": found.loss})
 
     @property
     def rate(self) -> float:
@@ -89,6 +97,7 @@ def train(
         job.settings,
         sources=job.records.numbers("source"),
         ascent=job.ascent(prepared),
+        lessons=job.lessons(prepared),
     )
     _freeze(job, loop, prepared)
     most = INGREDIENTS if job.settings.snapshots == "soup" else 0
@@ -99,9 +108,11 @@ def train(
         keeper.restore(saved["keeper"])
         course = Course(**saved["course"])
         _hold(job, loop, prepared, keeper, loop.state.stopped)
-    elif job.settings.head_start is not None:
-        course.notes.append(head_start(job, model, prepared, job.settings.head_start))
-        _note(job, loop, prepared, keeper, course, START)
+    else:
+        course.look(loop, job.records.indices("validation"))
+        if job.settings.head_start is not None:
+            course.notes.append(head_start(job, model, prepared, job.settings.head_start))
+            _note(job, loop, prepared, keeper, course, START)
     saved_at = time.monotonic()
     for step in loop.steps():
         course.take(step)
@@ -156,6 +167,8 @@ def _note(
     with loop.average.worn():
         scores = quick_scores(loop.model, prepared, job.records, job.rows("validation"))
         course.row(step, scores)
+        if step.number:
+            course.look(loop, job.records.indices("validation"))
         decided = {name: found[job.tasks[name].decides] for name, found in scores.items()}
         weights = dict(loop.model.named_parameters())
         kept = {name: weights[name] for name in loop.names}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,13 @@ from allrounder.training.settings import Training
 
 POOL = 50
 """Batches' worth of records that are sorted by length together."""
+
+
+class Sizes(Protocol):
+    """How much a batch may hold."""
+
+    batch_records: int
+    batch_tokens: int
 
 
 @dataclass
@@ -110,7 +118,7 @@ def grouped(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def cut(pool: np.ndarray, lengths: np.ndarray, settings: Training) -> list[np.ndarray]:
+def cut(pool: np.ndarray, lengths: np.ndarray, settings: Sizes) -> list[np.ndarray]:
     """Cut rows that are sorted by length into batches of `batch_records` and `batch_tokens`."""
     batches, start = [], 0
     for stop in range(1, len(pool) + 1):

@@ -15,6 +15,7 @@ from allrounder.evaluation.fitting import calibrate
 from allrounder.evaluation.lift import KnowledgeReport
 from allrounder.evaluation.ruling import Ruled, rules_report, under_rules
 from allrounder.evaluation.said import Passes, Said
+from allrounder.evaluation.telling import Telling
 from allrounder.kinds import dump
 from allrounder.model import Knowing, Model, Prepared, save_model, save_rules, shelve
 from allrounder.records import as_csv
@@ -63,6 +64,7 @@ def fit(
         job.tell("calibrate", 1, 1, "")
         ruled = _ruled(job, passes, prepared, calibration, decoder)
         reports, speed = _judged(job, passes, prepared, calibration, ruled)
+        told = _told(job, model, prepared, course)
         shelved = shelve(job.run.path, passes, prepared, job.records)
     report = Report(
         tasks=reports,
@@ -70,6 +72,7 @@ def fit(
         knowledge=lift,
         rules=ruled and rules_report(ruled, prepared, job.records, job.tasks),
         votes=job.voted.reliabilities if job.voted else [],
+        telling=told,
         advice=advice,
         history=course.history,
         snapshots=_snapshots(keeper, own, comparison.origins if comparison else {}),
@@ -83,6 +86,12 @@ def fit(
     )
     _save(job, model, own, calibration, report)
     return report
+
+
+def _told(job: Job, model: Model, prepared: Prepared, course: Course) -> Telling | None:
+    """Return how well the model that ships tells words of test texts, where it learned that."""
+    lessons = job.lessons(prepared)
+    return lessons and lessons.report(job.records.indices("test"), course.told)
 
 
 def _completed(project: Mapping[str, Any], job: Job) -> dict[str, Any]:
@@ -279,7 +288,7 @@ def _trained(model: Model, course: Course) -> dict[str, Any]:
         "train_tokens_per_second": round(course.rate, 1),
         "train_records_per_second": round(course.records / max(course.seconds, 1e-9), 1),
         "train_seconds": round(course.seconds, 2),
-        "num_parameters": sum(weight.numel() for weight in model.parameters()),
+        "num_parameters": model.num_weights,
         "num_trained": sum(weight.numel() for weight in model.trained().values()),
         "precision": str(model.precision or "float32").removeprefix("torch."),
         "device": model.device.type,

@@ -21,9 +21,10 @@ from allrounder.rules import Decoder, Rules, Terms
 from allrounder.runs import Run
 from allrounder.tasks import Task
 from allrounder.training.ascent import Ascent
+from allrounder.training.lessons import Lessons
 from allrounder.training.settings import Training
 from allrounder.training.starting import Old
-from allrounder.training.transfer import begin_from
+from allrounder.training.transfer import begin_from, take_teller
 from allrounder.training.voting import Voted
 
 if TYPE_CHECKING:
@@ -130,6 +131,19 @@ class Job:
         keys, lengths = self.consistency, prepared.lengths()
         return Ascent(loss, prepared, prepared.unlabelled, lengths, keys, self.settings)
 
+    @property
+    def told(self) -> str | None:
+        """The input whose words are told beside the tasks, if that is asked for."""
+        keys = self.settings.pretraining
+        return keys.chosen(self.inputs) if keys and keys.weight else None
+
+    def lessons(self, prepared: Prepared) -> Lessons | None:
+        """Return what is learned of training texts beside the tasks, where that is asked for."""
+        keys, name = self.settings.pretraining, self.told
+        if keys is None or name is None:
+            return None
+        return Lessons.of(keys, name, prepared, self.records, seed=self.settings.seed)
+
     def unlabelled(self) -> np.ndarray:
         """Return the training rows without a label that the rules loss looks at, rising."""
         if self.rules is None or self.consistency is None or not self.consistency.unlabelled:
@@ -207,7 +221,18 @@ class Job:
             begin_from(model, self.old, self.fusion, [n for n in self.tasks if n in self.known])
         for name in self.freeze:
             model.heads[name].requires_grad_(False)
+        self._add_teller(model)
         return model.to(device)
+
+    def _add_teller(self, model: Model) -> None:
+        """Add the head that tells words, last and by chance of its own: all else is as without."""
+        keys, name = self.settings.pretraining, self.told
+        if keys is None or name is None:
+            return
+        with kept_chance():
+            model.tellers[name] = keys.teller(self.inputs[name], model.encoding(name))  # type: ignore[arg-type]
+        if self.old is not None:
+            take_teller(model, name, self.old)
 
     def prepared(self, model: Model) -> Prepared:
         """Tokenize the records and run what is frozen, once."""

@@ -16,6 +16,7 @@ from allrounder.model.mixing import Mixed, mixes
 from allrounder.training.ascent import Ascent
 from allrounder.training.averaging import Average
 from allrounder.training.epochs import Epochs
+from allrounder.training.lessons import Lessons
 from allrounder.training.settings import Training
 
 
@@ -64,6 +65,7 @@ class Loop:
         settings: the `training` section.
         sources: the number of the source of every record; by default all are of one.
         ascent: pulls towards the rules, where that is asked for.
+        lessons: what is learned of texts without labels, where that is asked for.
     """
 
     def __init__(
@@ -74,9 +76,10 @@ class Loop:
         settings: Training,
         sources: np.ndarray | None = None,
         ascent: Ascent | None = None,
+        lessons: Lessons | None = None,
     ) -> None:
         self.model, self.prepared, self.settings = model, prepared, settings
-        self.rows, self.ascent = rows, ascent
+        self.rows, self.ascent, self.lessons = rows, ascent, lessons
         self.state = State()
         self.epochs = Epochs(prepared, rows, settings, sources)
         self.epochs.check()
@@ -161,6 +164,7 @@ class Loop:
             for place, rows in enumerate(group)
         ]
         self._pull(np.concatenate(group), (done - self._start) / self.settings.epochs)
+        told = self.lessons.backward(self.state.step) if self.lessons else None
         if self.settings.clip:
             torch.nn.utils.clip_grad_norm_(self._learning(), self.settings.clip, foreach=True)
         self.average.begins()
@@ -173,7 +177,8 @@ class Loop:
             losses=_means(found),
             lr=factor * self.settings.lr,
             records=total,
-            tokens=passes * int(sum(self.lengths[rows].sum() for rows in group)),
+            tokens=passes * int(sum(self.lengths[rows].sum() for rows in group))
+            + (told.tokens if told else 0),
             seconds=time.perf_counter() - began,
             evaluates=_crosses(done - self._start, after - self._start, self.settings),
         )
@@ -237,6 +242,9 @@ def parameter_groups(model: Model, settings: Training) -> list[dict[str, Any]]:
         if name.startswith("encoders."):
             _, owner, inner = name.split(".", 2)
             lr, asleep = _encoder_rate(model, owner, inner, settings)
+        elif name.startswith("tellers."):
+            _, owner, inner = name.split(".", 2)
+            lr = settings.head_lr if inner in model.tellers[owner].fresh else settings.lr
         elif name.startswith("injections."):
             lr *= model.knowing.gated[name.split(".")[1]].rate  # type: ignore[union-attr]
         # Norms and biases are vectors: decay would only pull them off their scale.

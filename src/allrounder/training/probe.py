@@ -39,6 +39,7 @@ def _frozen(job: Job) -> Job:
         job.settings,
         epochs=40,
         head_start=None,
+        pretraining=None,
         batch_records=64,
         batch_tokens=1 << 30,
         head_lr=3e-3,

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator
 
 from allrounder.kinds import CLOSED, build, switched
 from allrounder.training.optimizers import OPTIMIZERS, AdamW, Optimizer
+from allrounder.training.pretraining import ALONGSIDE, Alongside
 from allrounder.training.sampling import SAMPLINGS, Proportional, Sampling
 from allrounder.training.schedules import SCHEDULES, Linear, Schedule
 from allrounder.training.weighting import WEIGHTINGS, Sum, Weighting
@@ -93,6 +94,10 @@ def _head_start(fields: Any) -> HeadStart | None:
     return None if fields is None else build(HeadStart, fields, at="training.head_start")
 
 
+def _alongside(spec: Any) -> Alongside | None:
+    return None if spec is None else ALONGSIDE.build(spec, at="training.pretraining")
+
+
 @dataclass(kw_only=True)
 class Training:
     """How the model is trained.
@@ -111,6 +116,9 @@ class Training:
             or a kind that balances tasks as they learn.
         head_start: contrastive steps and fitted heads before the first epoch; `{}` takes the
             defaults, none by default.
+        pretraining: what the encoder of a text learns in every step beside the tasks, of all
+            training texts, those without a label too, such as `{kind: masked, weight: 0.3}`; none
+            by default.
         accumulate: batches whose gradients are added before a step.
         clip: the greatest norm of a gradient; 0 does not clip.
         dropout: of the features on their way into heads.
@@ -165,6 +173,7 @@ class Training:
         default_factory=Sum
     )
     head_start: Annotated[HeadStart | None, BeforeValidator(_head_start)] = None
+    pretraining: Annotated[Alongside | None, BeforeValidator(_alongside)] = None
     accumulate: int = 1
     clip: float = 1.0
     dropout: float = 0.1

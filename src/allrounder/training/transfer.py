@@ -10,7 +10,7 @@ from allrounder.fusion import Fusion
 from allrounder.injection import Injection
 from allrounder.model import Model
 from allrounder.model.network import owners
-from allrounder.model.saving import MAIN
+from allrounder.model.saving import MAIN, TELLERS
 from allrounder.model.tensors import load_tensors
 from allrounder.tasks import heads
 from allrounder.training.starting import Old, parts_read
@@ -60,6 +60,19 @@ def _take_encoders(model: Model, old: Old, weights: Weights) -> None:
                     f"{old.run.path} holds no weights that fit {name}: its model is another."
                 )
             weight.copy_(weights[name])
+
+
+def take_teller(model: Model, name: str, old: Old) -> None:
+    """Fill what tells the words of an input from a run that told them too."""
+    path, known = old.run.path / TELLERS, f"tellers.{name}."
+    if not path.exists():
+        return
+    weights = load_tensors(path)[0]
+    with torch.no_grad():
+        for inner, weight in model.tellers[name].named_parameters():
+            found = weights.get(known + inner)
+            if found is not None and found.shape == weight.shape:
+                weight.copy_(found)
 
 
 def _take_fusion(model: Model, weights: Weights) -> None:

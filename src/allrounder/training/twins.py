@@ -150,7 +150,8 @@ def part_of(job: Job, names: Sequence[str], seed: int, budget: float) -> Job:
     reads = {source for task in tasks.values() for source in task.reading(job.inputs)}
     hears = job.fusion.reads_tokens and any(task.reads == "tokens" for task in tasks.values())
     inputs = {n: e for n, e in job.inputs.items() if hears or n in reads}
-    settings = replace(settings, epochs=budget * _epochs(job, names))
+    words = settings.pretraining if job.told in inputs else None
+    settings = replace(settings, epochs=budget * _epochs(job, names), pretraining=words)
     freeze = [name for name in job.freeze if name in tasks]
     parts = {"tasks": tasks, "inputs": inputs, "freeze": freeze}
     knowing = job.knowing and job.knowing.only(inputs)
@@ -225,7 +226,7 @@ def tell_of(job: Job, model: Model, prepared: Prepared, keeper: Keeper, seconds:
         shared=shared,
         own=own,
         seconds=round(seconds, 2),
-        parameters=sum(weight.numel() for weight in model.parameters()),
+        parameters=model.num_weights,
         milliseconds=speed,
     )
 
@@ -238,7 +239,7 @@ def told_by(job: Job, passes: Passes, prepared: Prepared, seconds: float) -> Tol
         shared=found,
         own=found,
         seconds=seconds,
-        parameters=sum(weight.numel() for weight in model.parameters()),
+        parameters=model.num_weights,
         milliseconds=milliseconds(passes, prepared, job.rows("test")),
     )
 
