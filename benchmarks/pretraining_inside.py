@@ -8,7 +8,7 @@ before the tasks, on the same texts, is measured by pretraining.py.
 
 Default size: five seeds, some twenty minutes of one core.
 --full: 100 labels, one weight, and four times as many texts in every step, so that as many are
-read in all as `pretrain` reads; some ten minutes.
+read in all as `pretrain` reads; not run yet.
 """
 
 import sys
