@@ -1,16 +1,19 @@
 """What is written by label and what is written anew, by a model tuned on the labelled records."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from sentences import DID, HAN, sentences
+from sentences import DID, HAN, sentences, write_sentences
 
 from allrounder import Project, authoring
 from allrounder.errors import ProjectError
-from allrounder.plan import make_plan
+from allrounder.plan import make_plan, read_plan
 from allrounder.synthesis import Conditional, Made, Paraphrase
 from allrounder.synthesis.filters import Filters
 from allrounder.synthesis.material import Author
+from allrounder.synthesizing import material_of
 
 MARKS = {label: [*DID[label], *HAN[label]] for label in DID}
 
@@ -61,6 +64,14 @@ def test_what_was_pretrained_on_the_texts_is_tuned_to_write_what_a_label_is_abou
     assert own >= 18
     assert other <= 3
     assert "Kind conditional wrote by encoder, tuned on 270 pairs" in settings.notes(found)[-1]
+
+
+def test_a_project_is_found_from_where_it_lies(tmp_path, tiny_decoder, monkeypatch):
+    write_sentences(tmp_path)
+    shutil.copytree(tiny_decoder, tmp_path / "decoder")
+    monkeypatch.chdir(tmp_path)
+    found = material_of(read_plan(Path("news.yaml")), Path("runs"), lambda *_: None)
+    assert everything(Conditional(model="decoder", max_tokens=24, n=1, epochs=1), found)
 
 
 def test_what_was_tuned_once_is_opened_again_and_other_settings_are_another_model(

@@ -69,7 +69,7 @@ class Authored(Writing):
     def folder(self, material: Material) -> str:
         """Return where the model lies; refuse one that only reads, or that has too few places."""
         name = self.model or pretrained(material.folder, "causal")
-        found = str(locate(name, material.folder, at="synthesis"))
+        found = str(locate(name, material.folder, at="synthesis").resolve())
         if writer_of(found) is None:
             raise ProjectError(
                 f"`synthesis.model`: {name} only reads. Name one that writes, such as GPT-2, "
