@@ -25,7 +25,9 @@ from allrounder.training.job import Job, fill, kept_chance
 WEIGHTS = "author.safetensors"
 ASKED, TEXT = "asked", "text"
 HELD_OUT = 0.1
-"""The share of what could be learned from that decides when to stop."""
+"""The share of the texts that are not learned from but decide when to stop."""
+
+LAST = "the decoder that was pretrained last"
 
 Tell = Callable[[str, float, float, str], None]
 
@@ -61,18 +63,21 @@ def open_author(
         weights, about = _tuned(home, job, net)
     fill(net, weights)
     note = (
-        f"Kind {settings.kind_name()} wrote by {Path(model).name}, tuned on {about['pairs']:,} "
-        f"pairs: {about['bits']:.2f} bits for a character of {about['held_out']:,} held out."
+        f"Kind {settings.kind_name()} wrote by {settings.model or LAST}, tuned on "
+        f"{about['pairs']:,} pairs: {about['bits']:.2f} bits for a character of "
+        f"{about['held_out']:,} held out."
     )
     return Author(note=note, write=_Pen(net.eval()).write)
 
 
 def _plan(home: Path, model: str, settings: Authored, pairs: Sequence[Pair]) -> Plan:
-    """Write what is learned from beside the project of the tuning."""
-    order = np.random.default_rng(settings.seed).permutation(len(pairs)).tolist()
-    held = max(1, round(HELD_OUT * len(pairs)))
-    for split, some in (("validation", order[:held]), ("train", order[held:])):
-        rows = [{ASKED: pairs[at][0], TEXT: pairs[at][1]} for at in some]
+    """Write what is learned from beside the project of the tuning; no text is held out in part."""
+    texts = sorted({text for _, text in pairs})
+    drawn = np.random.default_rng(settings.seed).permutation(len(texts))
+    held = {texts[at] for at in drawn[: max(1, round(HELD_OUT * len(texts)))]}
+    for split in ("validation", "train"):
+        rows = [{ASKED: asked, TEXT: text} for asked, text in pairs
+                if (text in held) == (split == "validation")]  # fmt: skip
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         write_text(home / f"{split}.jsonl", lines)
     reading = {"kind": "text", "model": model, "tune": settings.tune}

@@ -63,7 +63,10 @@ def test_what_was_pretrained_on_the_texts_is_tuned_to_write_what_a_label_is_abou
         other += any(word in text for word in MARKS["sport" if label == "markets" else "markets"])
     assert own >= 18
     assert other <= 3
-    assert "Kind conditional wrote by encoder, tuned on 270 pairs" in settings.notes(found)[-1]
+    assert (
+        "Kind conditional wrote by the decoder that was pretrained last, tuned on "
+        in settings.notes(found)[-1]
+    )
 
 
 def test_a_project_is_found_from_where_it_lies(tmp_path, tiny_decoder, monkeypatch):

@@ -16,7 +16,7 @@ from allrounder.synthesis.material import Author, Material
 from allrounder.synthesis.pretrained import pretrained
 
 LEAST = 4
-"""Pairs below which nothing can be learned and held out."""
+"""Texts below which nothing can be learned and held out."""
 
 BETWEEN = 8
 """Places that are spared for special tokens between what is read and what is written."""
@@ -30,7 +30,7 @@ class Authored(Writing):
     """A way to make texts by a model that is tuned on training records first, as they ask for it.
 
     The tuned model is kept in `.allrounder/authors`, and tuned anew where records or settings
-    change; a tenth of what it could learn from decides when to stop.
+    change; a tenth of the texts decides when to stop.
 
     Args:
         model: a model that writes, as inputs name theirs; by default the decoder that `allrounder
@@ -89,10 +89,11 @@ class Authored(Writing):
 
     def _tuned(self, material: Material) -> Author:
         pairs = self.pairs(material)
-        if len(pairs) < LEAST:
+        count = len({text for _, text in pairs})
+        if count < LEAST:
             raise ProjectError(
-                f"`synthesis` of kind {self.kind_name()} tunes a model on labelled training "
-                f"records, and found {len(pairs)} to learn from. Expected {LEAST} or more."
+                f"`synthesis` of kind {self.kind_name()} tunes a model on the texts of labelled "
+                f"training records, and found {count} to learn from. Expected {LEAST} or more."
             )
         return material.open_author(self.folder(material), self, pairs)
 
