@@ -6,7 +6,6 @@ import pytest
 
 from allrounder import cli
 from allrounder.cli import program
-from allrounder.cli.shared import harmless
 
 
 @pytest.mark.parametrize("verb", program.VERBS, ids=lambda verb: verb.__name__)
@@ -33,8 +32,3 @@ def test_stopping_names_the_verb_that_goes_on_if_there_is_one(monkeypatch, capsy
         monkeypatch.setattr(import_module(f"allrounder.cli.{name}"), "load", stop)
     assert cli.main([*words, "--quiet"]) == 130
     assert capsys.readouterr().err == said
-
-
-def test_nothing_that_a_terminal_would_obey_is_printed():
-    said = "a\x1b[2Jb\x07c\x9bd\te\n北京\x7f"
-    assert harmless(said) == "a[2Jbcd\te\n北京"

@@ -70,16 +70,7 @@ def load(arguments: argparse.Namespace, tell: Any) -> "allrounder.Project":
 def show(thing: Any, arguments: argparse.Namespace) -> None:
     """Print what a verb came to, with `--json` as JSON."""
     text = json.dumps(thing.to_dict(), ensure_ascii=False) if arguments.json else str(thing)
-    sys.stdout.write(harmless(text) + "\n")
-
-
-CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
-"""What tells a terminal to do something, rather than to show something; not tab and line end."""
-
-
-def harmless(text: str) -> str:
-    """Return a text without what a terminal would obey: records and models may say anything."""
-    return text.translate(CONTROLS)
+    sys.stdout.write(text + "\n")
 
 
 def renamed(arguments: argparse.Namespace) -> dict[str, str]:
