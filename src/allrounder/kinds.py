@@ -68,15 +68,6 @@ def switched(cls: type, at: str) -> BeforeValidator:
     return BeforeValidator(built)
 
 
-def section(cls: type, at: str) -> BeforeValidator:
-    """Return the annotation of a section inside another, which may be left out."""
-
-    def built(spec: Any) -> Any:
-        return spec if spec is None or isinstance(spec, cls) else build(cls, spec, at=at)
-
-    return BeforeValidator(built)
-
-
 def dump(thing: Any) -> Any:
     """Return plain data that `build` turns back into `thing`, every default written out."""
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):

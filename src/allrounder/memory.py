@@ -83,19 +83,9 @@ class Writer(ABC):
         Args:
             memory: what was read, n records.
             start: the tokens to start with: [n, S].
-            options: of `transformers.GenerationConfig`, a `streamer` that is told of every token,
-                and a `logits_processor` that says which may come.
+            options: of `transformers.GenerationConfig`, and a `streamer` that is told of every
+                token.
         """
-
-
-BESIDE = ("streamer", "logits_processor")
-"""What `generate` takes beside its configuration."""
-
-
-def apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what `generate` takes beside its configuration, and the configuration."""
-    beside = {name: value for name, value in options.items() if name in BESIDE}
-    return beside, {name: value for name, value in options.items() if name not in BESIDE}
 
 
 class Chosen:

@@ -112,10 +112,6 @@ class Encoder(Kind, ABC):
         """Return the tokens of texts that are no records', such as those that are written."""
         raise AssertionError(f"{type(self).__name__} has no tokens of words")
 
-    def spelled(self) -> list[bytes | None] | None:
-        """Return by token the bytes that it adds to a text; None where tokens do not add up."""
-        raise AssertionError(f"{type(self).__name__} has no tokens of words")
-
     def said(self, tokens: Sequence[int]) -> str:
         """Return the text that some tokens stand for, without special ones."""
         raise AssertionError(f"{type(self).__name__} has no tokens of words")

@@ -14,7 +14,6 @@ import pyarrow as pa
 from tokenizers import Encoding as Encoded
 from tokenizers import Tokenizer
 
-from allrounder import spelling
 from allrounder.encoders.branches import Branch, fitting
 from allrounder.encoders.locate import SHIFTED, copy_settings, read_config
 from allrounder.encoders.tokens import Tokens, tokenized
@@ -218,10 +217,6 @@ class Text(Tuned):
     def said(self, tokens: Sequence[int]) -> str:
         """Return the text that some tokens stand for, without special ones."""
         return read_tokenizer(self.model).decode(list(tokens), skip_special_tokens=True).strip()
-
-    def spelled(self) -> list[bytes | None] | None:
-        """Return by token the bytes that it adds to a text; None where tokens do not add up."""
-        return spelling.spelled(read_tokenizer(self.model))
 
     def save(self, folder: Path) -> None:
         """Copy the configuration and the tokenizer of the model."""

@@ -16,7 +16,7 @@ from allrounder.encoders.pretrained import attention, dropping, quiet
 from allrounder.encoders.text import padding, positions
 from allrounder.encoders.transformer import Transformer
 from allrounder.errors import ProjectError
-from allrounder.memory import Chosen, Memory, Writer, apart
+from allrounder.memory import Chosen, Memory, Writer
 
 if TYPE_CHECKING:
     from allrounder.encoders.text import Text
@@ -62,9 +62,9 @@ class Writing(Transformer, Writer):
 
     def _manner(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return how `generate` is to write, and who is told of every token."""
-        beside, how = apart(options)
+        how = {name: value for name, value in options.items() if name != "streamer"}
         return {
-            **beside,
+            "streamer": options.get("streamer"),
             "generation_config": transformers.GenerationConfig(
                 pad_token_id=self.filling, eos_token_id=self.end, **how
             ),

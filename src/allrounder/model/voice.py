@@ -32,12 +32,6 @@ class Voice:
         assert self.encoder is not None, "a decoder of its own has its own tokens"
         return self.encoder.words(texts)
 
-    @property
-    def spelled(self) -> list[bytes | None] | None:
-        """By token the bytes that it adds to a text; None where tokens do not add up to one."""
-        assert self.encoder is not None, "a decoder of its own has its own tokens"
-        return self.encoder.spelled()
-
     def said(self, tokens: Sequence[int]) -> str:
         """Return the text that some tokens stand for."""
         assert self.encoder is not None, "a decoder of its own has its own tokens"

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from allrounder.errors import ProjectError
-from allrounder.memory import Chosen, Memory, Writer, apart
+from allrounder.memory import Chosen, Memory, Writer
 from allrounder.tasks import pieces
-from allrounder.tasks.forced import Forcing, Grammar
 
 if TYPE_CHECKING:
     from allrounder.tasks.generation import Generation
@@ -38,7 +37,6 @@ class Draft:
         options: how texts are written, as transformers calls it.
         said: the text that some tokens stand for.
         seed: of what is drawn.
-        grammar: what texts have to follow, if anything.
     """
 
     writer: Writer
@@ -47,7 +45,6 @@ class Draft:
     options: Mapping[str, Any]
     said: Callable[[Sequence[int]], str]
     seed: int = 0
-    grammar: Grammar | None = None
 
     def __len__(self) -> int:
         return len(self.memory)
@@ -83,8 +80,6 @@ class Draft:
         """
         start = torch.tensor(self.start, device=self.memory.states.device)
         options = {**self.options, **({"streamer": streamer} if streamer else {})}
-        if self.grammar is not None:
-            options["logits_processor"] = transformers.LogitsProcessorList([Forcing(self.grammar)])
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             rows = self.writer.written(self.memory, start.expand(len(self), -1), options)
@@ -92,8 +87,7 @@ class Draft:
 
     def _told(self, row: list[int]) -> tuple[str, bool]:
         ended = self.writer.end in row
-        row = row[: row.index(self.writer.end)] if ended else row
-        return self.said(row), ended and (self.grammar is None or self.grammar.fits(row))
+        return self.said(row[: row.index(self.writer.end)] if ended else row), ended
 
     def pieces(self) -> Iterator[str]:
         """Yield the text of one record bit by bit, as it is written; with beams all at once."""
@@ -199,8 +193,6 @@ class Going(nn.Module):
         (words,) = voice.words([usual if task.before is None else task.before])
         self.start = [*voice.writer.begin, *map(int, words)] or [voice.writer.end]
         self.options, self.seed = task.manner(), task.seed
-        spelled = voice.spelled if task.force else None
-        self.grammar = task.force and Grammar(task.force, spelled, voice.writer.end)
         wanted = len(self.start) + task.max_tokens
         if wanted > voice.writer.room:
             raise ProjectError(
@@ -213,7 +205,7 @@ class Going(nn.Module):
     def forward(self, memory: Memory) -> Draft:
         """Return what is about to be written."""
         writer, said = self._parts
-        return Draft(writer, memory, self.start, self.options, said, self.seed, self.grammar)
+        return Draft(writer, memory, self.start, self.options, said, self.seed)
 
 
 class Light(nn.Module, Writer):
@@ -231,8 +223,6 @@ class Light(nn.Module, Writer):
         begin, self.end = pieces.ends(task.pieces)
         self.room = task.max_tokens + 2
         self.start, self.options, self.seed = [begin], task.manner(), task.seed
-        spelled = pieces.spelled(task.pieces) if task.force else None
-        self.grammar = task.force and Grammar(task.force, spelled, self.end)
         self.projections = nn.ModuleDict(
             {name: nn.Linear(width, shape.width) for name, width in widths.items()}
         )
@@ -267,7 +257,7 @@ class Light(nn.Module, Writer):
             past=None,
         )
         said = lambda row: pieces.said(row, self.pieces)  # noqa: E731
-        return Draft(self, memory, self.start, self.options, said, self.seed, self.grammar)
+        return Draft(self, memory, self.start, self.options, said, self.seed)
 
     def logits(self, memory: Memory, ids: Tensor, places: Tensor) -> Tensor:
         """Return the logits of the token that follows at some places: [N, V]."""
@@ -285,7 +275,7 @@ class Light(nn.Module, Writer):
 
     def written(self, memory: Memory, start: Tensor, options: Mapping[str, Any]) -> Tensor:
         """Return the tokens that are written: [n, K]."""
-        beside, how = apart(options)
+        streamer, how = apart(options)
         settings = transformers.GenerationConfig(
             pad_token_id=self.end, eos_token_id=self.end, **how
         )
@@ -299,6 +289,11 @@ class Light(nn.Module, Writer):
                     transformers.DynamicCache(), transformers.DynamicCache()
                 ),
                 generation_config=settings,
-                **beside,
+                streamer=streamer,
             )
         return found[:, start.shape[1] :]
+
+
+def apart(options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return who is told of every token, if anyone, and how texts are written."""
+    return options.get("streamer"), {n: v for n, v in options.items() if n != "streamer"}

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import numpy as np
 import pyarrow as pa
 
-from allrounder.kinds import CLOSED, section, switched
+from allrounder.kinds import CLOSED, switched
 from allrounder.lazy import lazy
 from allrounder.tasks import likeness, pieces
 from allrounder.tasks.base import Metric, Reads, Task
 from allrounder.tasks.columns import strings
-from allrounder.tasks.forcing import Force
 
 if TYPE_CHECKING:
     import torch
@@ -88,9 +87,6 @@ class Generation(Task):
         repeat_penalty: above 1 tokens that stand there already are less likely.
         no_repeat: no stretch of so many tokens is written twice; 0 lets it be.
         seed: of what is drawn.
-        force: what every text that comes to its end has to be, such as `{choices: [yes, no]}`,
-            `{terms: [...]}`, `{regex: ...}` or `{schema: {...}}`; one that is cut at `max_tokens`
-            may not be there yet.
         pieces: what a light decoder writes with; learned from the training labels.
     """
 
@@ -106,7 +102,6 @@ class Generation(Task):
     repeat_penalty: float = 1.0
     no_repeat: int = 0
     seed: int = 0
-    force: Annotated[Force | None, section(Force, "tasks.force")] = None
     pieces: list[str] | None = None
 
     def __post_init__(self) -> None:

@@ -7,8 +7,6 @@ from functools import lru_cache
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from allrounder import spelling
-
 BEGIN, END = "<s>", "</s>"
 SPECIAL = (BEGIN, END)
 LEAST = len(SPECIAL) + 256
@@ -56,11 +54,6 @@ def _made(merges: tuple[str, ...]) -> Tokenizer:
     tokenizer = _tokenizer(models.BPE(numbers, pairs))
     tokenizer.add_special_tokens(list(SPECIAL))
     return tokenizer
-
-
-def spelled(merges: Sequence[str]) -> list[bytes | None] | None:
-    """Return by token the bytes that it adds to a text, None for special ones."""
-    return spelling.spelled(_made(tuple(merges)))
 
 
 def size(merges: Sequence[str]) -> int:
