@@ -58,18 +58,23 @@ class Spelling:
         return self._fewest(text, None)
 
     def _fewest(self, text: bytes, first: np.ndarray | None) -> list[int] | None:
-        """Return the fewest tokens by dynamic programming, the longest foremost."""
-        best: list[list[int] | None] = [None] * len(text) + [[]]
-        for start in reversed(range(len(text))):
-            for end in range(min(len(text), start + self._longest), start, -1):
-                token, rest = self._numbers.get(text[start:end]), best[end]
-                if token is None or rest is None:
-                    continue
-                if start == 0 and first is not None and not first[token]:
-                    continue
-                if best[start] is None or len(rest) + 1 < len(best[start] or []):
-                    best[start] = [token, *rest]
-        return best[0]
+        """Return the fewest tokens by dynamic programming over where the rest begins."""
+        size = len(text)
+        counts = [0 if start == size else size + 1 for start in range(size + 1)]
+        steps: list[tuple[int, int]] = [(-1, size)] * (size + 1)
+        for start in reversed(range(size)):
+            for end in range(min(size, start + self._longest), start, -1):
+                token = self._numbers.get(text[start:end])
+                begins = start > 0 or first is None or (token is not None and first[token])
+                if token is not None and begins and counts[end] + 1 < counts[start]:
+                    counts[start], steps[start] = counts[end] + 1, (token, end)
+        if counts[0] > size:
+            return None
+        found, start = [], 0
+        while start < size:
+            token, start = steps[start]
+            found.append(token)
+        return found
 
 
 def spelled(tokenizer: Tokenizer, name: str) -> Spelling:

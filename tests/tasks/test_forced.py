@@ -202,6 +202,17 @@ def test_what_is_streamed_is_what_is_forced(model_of, keys):
     assert "".join(alone.pieces()) in ["the vote fell", "北京 上海"]
 
 
+def test_choices_that_would_always_be_cut_are_refused(model_of):
+    words = (
+        "has 'the vote', which takes the model 8 tokens and one that ends it. Got `max_tokens: 8`"
+    )
+    with pytest.raises(ProjectError, match=re.escape(words)):
+        draft(model_of, "llama", "signs", choices=["no", "the vote"], max_tokens=8)
+    choices = ["no", "the vote"]
+    written = draft(model_of, "llama", "signs", choices=choices, max_tokens=9).written()
+    assert all(finished and text in choices for text, finished in written)
+
+
 def test_a_text_that_is_cut_is_not_finished(model_of):
     found = draft(model_of, "llama", "signs", regex="no{40,}", max_tokens=9).written()
     assert not any(finished for _, finished in found)

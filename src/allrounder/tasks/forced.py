@@ -62,14 +62,20 @@ class Forced:
         return self.library.LLTokenizer(told, slices=[])
 
     def _check(self, task: "Generation", setting: str, name: str) -> None:
-        """Refuse what no tokens write."""
+        """Refuse what no tokens write, and choices that `max_tokens` would always cut."""
+        begins = task.choices is not None
         texts = [*(task.choices or ()), *(task.terms or ())]
-        begin = task.choices is not None
-        lost = [text for text in texts if not self._writable(text, begins=begin)]
-        if lost:
+        sizes = {text: self._size(text, begins=begins) for text in texts}
+        if lost := [text for text, size in sizes.items() if size is None]:
             raise ProjectError(
                 f"The tokens of {name} cannot write {listed(map(repr, lost))}, which `{setting}` "
                 "asks for. Spell it as the model's texts are spelled, or take it out."
+            )
+        text, size = max(sizes.items(), key=lambda pair: pair[1] or 0, default=("", 0))
+        if begins and (size or 0) >= task.max_tokens:
+            raise ProjectError(
+                f"`choices` has {text!r}, which takes {name} {size} tokens and one that ends it. "
+                f"Got `max_tokens: {task.max_tokens}`; raise it to {(size or 0) + 1} or more."
             )
         if not self.steps().may_begin():
             raise ProjectError(
@@ -77,11 +83,12 @@ class Forced:
                 "take a model that writes such letters."
             )
 
-    def _writable(self, text: str, *, begins: bool) -> bool:
-        found = self.spelling.written(text.encode(), begins=begins)
-        return found is not None or (
-            not begins and self.spelling.written(b" " + text.encode()) is not None
-        )
+    def _size(self, text: str, *, begins: bool) -> int | None:
+        """Return how many tokens a text takes at least; None where no tokens write it."""
+        found = [self.spelling.written(text.encode(), begins=begins)]
+        if not begins:
+            found.append(self.spelling.written(b" " + text.encode()))
+        return min((len(tokens) for tokens in found if tokens is not None), default=None)
 
     def matcher(self, known: Any) -> Any:
         """Return what follows the grammar from its start, over some tokens."""
