@@ -38,12 +38,17 @@ class Spelling:
         return Spelling((*self.tokens, *(b"",) * lacking), begins)
 
     @cached_property
-    def _numbers(self) -> dict[bytes, int]:
+    def _behind(self) -> dict[bytes, int]:
         return {token: at for at, token in reversed([*enumerate(self.tokens)]) if token}
 
     @cached_property
+    def _first(self) -> dict[bytes, int]:
+        usual = [(at, token) for at, token in enumerate(self.tokens) if token and self.begins[at]]
+        return {token: at for at, token in reversed(usual)}
+
+    @cached_property
     def _longest(self) -> int:
-        return max(map(len, self._numbers), default=0)
+        return max(map(len, self._behind), default=0)
 
     def written(self, text: bytes, *, begins: bool = False) -> list[int] | None:
         """Return the fewest tokens that write some bytes; None where none do.
@@ -53,20 +58,19 @@ class Spelling:
             begins: whether a text begins with them; a blank may stand in front of it then.
         """
         if begins:
-            found = [self._fewest(lead + text, self.begins) for lead in (b"", b" ")]
+            found = [self._fewest(lead + text, self._first) for lead in (b"", b" ")]
             return min(filter(None, found), key=len, default=None)
-        return self._fewest(text, None)
+        return self._fewest(text, self._behind)
 
-    def _fewest(self, text: bytes, first: np.ndarray | None) -> list[int] | None:
+    def _fewest(self, text: bytes, first: dict[bytes, int]) -> list[int] | None:
         """Return the fewest tokens by dynamic programming over where the rest begins."""
         size = len(text)
         counts = [0 if start == size else size + 1 for start in range(size + 1)]
         steps: list[tuple[int, int]] = [(-1, size)] * (size + 1)
         for start in reversed(range(size)):
             for end in range(min(size, start + self._longest), start, -1):
-                token = self._numbers.get(text[start:end])
-                begins = start > 0 or first is None or (token is not None and first[token])
-                if token is not None and begins and counts[end] + 1 < counts[start]:
+                token = (self._behind if start else first).get(text[start:end])
+                if token is not None and counts[end] + 1 < counts[start]:
                     counts[start], steps[start] = counts[end] + 1, (token, end)
         if counts[0] > size:
             return None
@@ -126,12 +130,15 @@ def _probed(
     anchor = next((at for at in names if alone[at].isalpha()), 0)
     lead = alone[anchor] if size else ""
     behind = tokenizer.decode_batch([[anchor, at] if at in names else [] for at in range(size)])
-    told, begins = [], np.zeros(size, dtype=bool)
-    for at, (first, text) in enumerate(zip(alone, behind, strict=True)):
-        byte = BYTE.fullmatch(names.get(at, "")) if fallback else None
-        rest = text[len(lead) :]
-        told.append(bytes([int(byte[1], 16)]) if byte else rest.encode())
-        begins[at] = bool(byte) or first.lstrip() == rest.lstrip()
+    rests = [text[len(lead) :] for text in behind]
+    told, same = [rest.encode() for rest in rests], zip(alone, rests, strict=True)
+    begins = np.array([first.lstrip() == rest.lstrip() for first, rest in same], dtype=bool)
+    bytewise = {at: BYTE.fullmatch(name) for at, name in names.items()} if fallback else {}
+    usual = {token for at, token in enumerate(told) if not bytewise.get(at)}
+    for at, byte in bytewise.items():
+        if byte:  # models write a byte only where no other token does
+            alone_byte = bytes([int(byte[1], 16)])
+            told[at], begins[at] = b"" if alone_byte in usual else alone_byte, True
     return told, begins
 
 

@@ -60,7 +60,7 @@ def blanks():
     """Return a tokenizer whose words begin with a mark, as T5's and Llama's."""
     letters = sorted({*"".join(WORDS), *HAN, *'{}":,.0123▁'})
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
-    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *bytes_, *("▁" + word for word in WORDS)]
+    known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *bytes_, *letters, *("▁" + word for word in WORDS)]
     tokenizer = Tokenizer(
         models.WordLevel({w: at for at, w in enumerate(dict.fromkeys(known))}, "[UNK]")
     )
@@ -130,8 +130,9 @@ WRITERS = pytest.mark.parametrize(
 MANNERS = pytest.mark.parametrize(
     "manner",
     [{}, {"beams": 3}, {"temperature": 1.5, "seed": 1}, {"beams": 3, "temperature": 1.0},
-     {"no_repeat": 1}, {"temperature": 1.0, "top_k": 2, "top_p": 0.5}],
-    ids=["greedy", "beams", "drawn", "beams drawn", "no repeat", "few"],
+     {"no_repeat": 1}, {"no_repeat": 1, "temperature": 1.0},
+     {"temperature": 1.0, "top_k": 2, "top_p": 0.5}],
+    ids=["greedy", "beams", "drawn", "beams drawn", "no repeat", "drawn no repeat", "few"],
 )  # fmt: skip
 
 
@@ -305,6 +306,26 @@ def test_a_spelling_is_what_the_tokenizer_says(kind):
     for text in ("the vote fell", "北", "no"):
         row = spelling.written(text.encode(), begins=True)
         assert tokenizer.decode(row).strip() == text
+
+
+def test_bytes_are_written_only_where_no_other_token_writes_them():
+    tokenizer = blanks()
+    spelling = spelled(tokenizer, "the model")
+    assert spelling.tokens[tokenizer.token_to_id("<0x74>")] == b""
+    assert spelling.tokens[tokenizer.token_to_id("<0xE4>")] == b"\xe4"
+    assert spelling.written(b"the vote", begins=True) == [
+        tokenizer.token_to_id("▁the"), tokenizer.token_to_id("▁vote"),
+    ]  # fmt: skip
+    row = spelling.written("the Ω".encode(), begins=True)
+    assert tokenizer.decode(row) == "the Ω"
+
+
+def test_a_piece_inside_a_word_begins_no_text():
+    tokenizer = word_pieces()
+    spelling = spelled(tokenizer, "the model")
+    assert spelling.written(b"a", begins=True) == [tokenizer.token_to_id("a")]
+    assert spelling.written(b"a") == [tokenizer.token_to_id("##a")]
+    assert spelling.written(b" a,") == [tokenizer.token_to_id("a"), tokenizer.token_to_id(",")]
 
 
 def test_tokens_that_hang_on_their_company_are_refused():
