@@ -203,6 +203,17 @@ def test_what_is_streamed_is_what_is_forced(model_of, keys):
     assert "".join(alone.pieces()) in ["the vote fell", "北京 上海"]
 
 
+@MANNERS
+def test_a_text_from_where_no_token_leads_on_is_not_finished(model_of, manner):
+    found = draft(model_of, "llama", "signs", regex="no+(Ω|é)", max_tokens=20, **manner).written()
+    assert not any(finished for _, finished in found)
+
+
+def test_beams_leave_what_leads_nowhere(model_of):
+    found = draft(model_of, "llama", "signs", regex="(Ω|no|n)(Ω|team)", beams=4).written()
+    assert all(finished and text in ("noteam", "nteam") for text, finished in found)
+
+
 def test_choices_that_would_always_be_cut_are_refused(model_of):
     words = (
         "has 'the vote', which takes the model 8 tokens and one that ends it. Got `max_tokens: 8`"
