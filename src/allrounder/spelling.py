@@ -31,11 +31,12 @@ class Spelling:
     tokens: tuple[bytes, ...]
     begins: np.ndarray
 
-    def reaching(self, token: int) -> "Spelling":
-        """Return the spelling with tokens up to a number; those that it lacked write nothing."""
+    def ending(self, token: int) -> "Spelling":
+        """Return the spelling with a token that ends texts, which writes nothing."""
         lacking = max(0, token + 1 - len(self.tokens))
-        begins = np.concatenate([self.begins, np.zeros(lacking, dtype=bool)])
-        return Spelling((*self.tokens, *(b"",) * lacking), begins)
+        tokens = [*self.tokens, *(b"",) * lacking]
+        tokens[token] = b""
+        return Spelling(tuple(tokens), np.append(self.begins, np.zeros(lacking, dtype=bool)))
 
     @cached_property
     def _behind(self) -> dict[bytes, int]:

@@ -281,6 +281,7 @@ def test_the_extra_is_named_where_it_lacks(monkeypatch):
     ("keys", "words"),
     [
         ({"choices": ["no", "Ωμέγα"]}, r"The tokens of the model cannot write 'Ωμέγα', which `ch"),
+        ({"choices": ["no[SEP]no"]}, r"cannot write 'no\[SEP\]no', which"),
         ({"terms": ["Ω"]}, r"cannot write 'Ω', which `terms` asks for\. Spell it as"),
         ({"regex": "Ω+"}, r"write nothing that `regex` begins with\. Change it, or take a model"),
     ],

@@ -28,7 +28,7 @@ class _Tokens:
 
     def __init__(self, spelling: Spelling, end: int) -> None:
         self.spelling, self.eos_token_id, self.special_token_ids = spelling, end, [end]
-        self.tokens = [b"" if at == end else token for at, token in enumerate(spelling.tokens)]
+        self.tokens = list(spelling.tokens)
 
     def __call__(self, text: bytes) -> list[int]:
         return self.spelling.written(text) or []
@@ -51,7 +51,7 @@ class Forced:
         setting = forcing.setting(task)
         assert setting is not None, "nothing is forced"
         self.library, self.grammar = forcing.library(setting), forcing.grammar(task)
-        self.spelling, self.end = spelling.reaching(end), end
+        self.spelling, self.end = spelling.ending(end), end
         self.known = self._known(self.spelling, end)
         single = tuple(bytes([byte]) for byte in range(256))
         self.letters = self._known(Spelling((*single, b""), np.ones(257, dtype=bool)), 256)
