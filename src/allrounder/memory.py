@@ -53,6 +53,16 @@ class Memory:
         return torch.autocast(self.states.device.type, dtype=self.precision)
 
 
+BESIDE = ("streamer", "logits_processor")
+"""Options of `generate` itself: what is told of every token, and what changes scores."""
+
+
+def apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options of `generate` itself, and those that say how texts are written."""
+    beside = {name: options[name] for name in BESIDE if name in options}
+    return beside, {name: value for name, value in options.items() if name not in BESIDE}
+
+
 class Writer(ABC):
     """What writes from memories, token by token."""
 
@@ -83,8 +93,8 @@ class Writer(ABC):
         Args:
             memory: what was read, n records.
             start: the tokens to start with: [n, S].
-            options: of `transformers.GenerationConfig`, and a `streamer` that is told of every
-                token.
+            options: of `transformers.GenerationConfig`, and of `generate` itself those of
+                `BESIDE`.
         """
 
 

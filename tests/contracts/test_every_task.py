@@ -127,6 +127,7 @@ EXAMPLES = {
             "repeat_penalty": 1.2,
             "no_repeat": 3,
             "seed": 4,
+            "choices": ["a", "b"],
             "pieces": ["a b"],
         },
     ),

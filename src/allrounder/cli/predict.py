@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allrounder.cli.shared import add_project, add_reading, add_verb, load, renamed
+from allrounder.cli.shared import (
+    add_project,
+    add_reading,
+    add_verb,
+    escaped,
+    harmless,
+    load,
+    renamed,
+)
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.lazy import lazy
 
@@ -128,7 +136,7 @@ def _stream(pieces: Iterable[dict[str, Any]], arguments: argparse.Namespace) -> 
         else:
             name = piece["task"]
             lead = "" if name == last else f"{'' if last is None else chr(10)}{name}: "
-            sys.stdout.write(lead + piece["text"])
+            sys.stdout.write(lead + harmless(piece["text"]))
             last = name
         sys.stdout.flush()
     sys.stdout.write("" if last is None else "\n")
@@ -178,4 +186,4 @@ def _field(fields: list[str], wanted: str | None) -> str:
 
 
 def _write_line(data: Any) -> None:
-    sys.stdout.write(prediction.as_json(data) + "\n")
+    sys.stdout.write(escaped(prediction.as_json(data)) + "\n")

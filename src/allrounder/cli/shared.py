@@ -2,12 +2,16 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import allrounder
 from allrounder.errors import ProjectError
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Signs that may steer a terminal: C0 but line ends and tabs, DEL, and C1."""
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_STOPPED = 0, 2, 130
 
@@ -69,8 +73,21 @@ def load(arguments: argparse.Namespace, tell: Any) -> "allrounder.Project":
 
 def show(thing: Any, arguments: argparse.Namespace) -> None:
     """Print what a verb came to, with `--json` as JSON."""
-    text = json.dumps(thing.to_dict(), ensure_ascii=False) if arguments.json else str(thing)
+    if arguments.json:
+        text = escaped(json.dumps(thing.to_dict(), ensure_ascii=False))
+    else:
+        text = harmless(str(thing))
     sys.stdout.write(text + "\n")
+
+
+def harmless(text: str) -> str:
+    """Return a text without what may steer a terminal: models and records may hold anything."""
+    return CONTROLS.sub("", text)
+
+
+def escaped(told: str) -> str:
+    """Return JSON that says the same, with DEL and C1 escaped as `json` escapes C0 already."""
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
 
 
 def renamed(arguments: argparse.Namespace) -> dict[str, str]:

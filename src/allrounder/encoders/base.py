@@ -14,6 +14,7 @@ from allrounder.encoders.vocabulary import Vocabulary
 from allrounder.errors import ProjectError
 from allrounder.kinds import Kind
 from allrounder.records import Field, TextField
+from allrounder.spelling import Spelling
 
 if TYPE_CHECKING:
     from allrounder.encoders.modules import Encoding
@@ -114,6 +115,10 @@ class Encoder(Kind, ABC):
 
     def said(self, tokens: Sequence[int]) -> str:
         """Return the text that some tokens stand for, without special ones."""
+        raise AssertionError(f"{type(self).__name__} has no tokens of words")
+
+    def spelling(self) -> Spelling:
+        """Return what each token writes."""
         raise AssertionError(f"{type(self).__name__} has no tokens of words")
 
     @property

@@ -23,6 +23,7 @@ from allrounder.encoders.windows import windowed_lengths
 from allrounder.encoders.writers import writer_of
 from allrounder.errors import ProjectError
 from allrounder.lazy import lazy
+from allrounder.spelling import Spelling, spelled
 
 if TYPE_CHECKING:
     import transformers
@@ -217,6 +218,10 @@ class Text(Tuned):
     def said(self, tokens: Sequence[int]) -> str:
         """Return the text that some tokens stand for, without special ones."""
         return read_tokenizer(self.model).decode(list(tokens), skip_special_tokens=True).strip()
+
+    def spelling(self) -> Spelling:
+        """Return what each token writes."""
+        return spelled(read_tokenizer(self.model), self.model)
 
     def save(self, folder: Path) -> None:
         """Copy the configuration and the tokenizer of the model."""

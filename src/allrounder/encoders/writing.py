@@ -16,7 +16,7 @@ from allrounder.encoders.pretrained import attention, dropping, quiet
 from allrounder.encoders.text import padding, positions
 from allrounder.encoders.transformer import Transformer
 from allrounder.errors import ProjectError
-from allrounder.memory import Chosen, Memory, Writer
+from allrounder.memory import Chosen, Memory, Writer, apart
 
 if TYPE_CHECKING:
     from allrounder.encoders.text import Text
@@ -61,10 +61,10 @@ class Writing(Transformer, Writer):
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
     def _manner(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return how `generate` is to write, and who is told of every token."""
-        how = {name: value for name, value in options.items() if name != "streamer"}
+        """Return how `generate` is to write."""
+        beside, how = apart(options)
         return {
-            "streamer": options.get("streamer"),
+            **beside,
             "generation_config": transformers.GenerationConfig(
                 pad_token_id=self.filling, eos_token_id=self.end, **how
             ),

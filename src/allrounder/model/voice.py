@@ -11,6 +11,7 @@ from torch import Tensor
 from allrounder.encoders import Encoder
 from allrounder.encoders.modules import Features
 from allrounder.memory import Memory
+from allrounder.spelling import Spelling
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Voice:
         """Return the text that some tokens stand for."""
         assert self.encoder is not None, "a decoder of its own has its own tokens"
         return self.encoder.said(tokens)
+
+    def spelling(self) -> Spelling:
+        """Return what each token writes."""
+        assert self.encoder is not None, "a decoder of its own has its own tokens"
+        return self.encoder.spelling()
 
 
 def spread(

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from allrounder.errors import ProjectError
-from allrounder.memory import Chosen, Memory, Writer
-from allrounder.tasks import pieces
+from allrounder.memory import Chosen, Memory, Writer, apart
+from allrounder.tasks import forcing, pieces
+from allrounder.tasks.forced import Forced
 
 if TYPE_CHECKING:
     from allrounder.tasks.generation import Generation
@@ -37,6 +38,7 @@ class Draft:
         options: how texts are written, as transformers calls it.
         said: the text that some tokens stand for.
         seed: of what is drawn.
+        forced: what the texts obey, if anything.
     """
 
     writer: Writer
@@ -45,6 +47,7 @@ class Draft:
     options: Mapping[str, Any]
     said: Callable[[Sequence[int]], str]
     seed: int = 0
+    forced: Forced | None = None
 
     def __len__(self) -> int:
         return len(self.memory)
@@ -73,21 +76,26 @@ class Draft:
         return losses.new_zeros(len(ids)).index_add(0, rows, losses), counts
 
     def written(self, streamer: Any = None) -> list[tuple[str, bool]]:
-        """Return the texts, and whether each came to its end.
+        """Return the texts, and whether each came to its end and obeys what is forced.
 
         Args:
             streamer: told of every token, as transformers tells one.
         """
         start = torch.tensor(self.start, device=self.memory.states.device)
         options = {**self.options, **({"streamer": streamer} if streamer else {})}
+        if self.forced is not None:
+            options["logits_processor"] = transformers.LogitsProcessorList([self.forced.steps()])
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             rows = self.writer.written(self.memory, start.expand(len(self), -1), options)
-        return [self._told(row) for row in rows.tolist()]
+        return [self._judged(*self._told(row)) for row in rows.tolist()]
 
     def _told(self, row: list[int]) -> tuple[str, bool]:
         ended = self.writer.end in row
         return self.said(row[: row.index(self.writer.end)] if ended else row), ended
+
+    def _judged(self, text: str, ended: bool) -> tuple[str, bool]:
+        return text, ended and (self.forced is None or self.forced.obeyed(text))
 
     def pieces(self) -> Iterator[str]:
         """Yield the text of one record bit by bit, as it is written; with beams all at once."""
@@ -188,7 +196,11 @@ class Going(nn.Module):
 
     def __init__(self, voice: Any, task: "Generation") -> None:
         super().__init__()
-        self._parts = (voice.writer, voice.said)  # a tuple: the weights belong to the encoder
+        forced = None
+        if forcing.setting(task) is not None:
+            forced = Forced(task, voice.spelling(), voice.writer.end, "the model")
+        # a tuple: the weights belong to the encoder
+        self._parts = (voice.writer, voice.said, forced)
         usual = "" if voice.writer.begin else "\n"
         (words,) = voice.words([usual if task.before is None else task.before])
         self.start = [*voice.writer.begin, *map(int, words)] or [voice.writer.end]
@@ -204,8 +216,8 @@ class Going(nn.Module):
 
     def forward(self, memory: Memory) -> Draft:
         """Return what is about to be written."""
-        writer, said = self._parts
-        return Draft(writer, memory, self.start, self.options, said, self.seed)
+        writer, said, forced = self._parts
+        return Draft(writer, memory, self.start, self.options, said, self.seed, forced)
 
 
 class Light(nn.Module, Writer):
@@ -223,6 +235,9 @@ class Light(nn.Module, Writer):
         begin, self.end = pieces.ends(task.pieces)
         self.room = task.max_tokens + 2
         self.start, self.options, self.seed = [begin], task.manner(), task.seed
+        self.forced = None
+        if forcing.setting(task) is not None:
+            self.forced = Forced(task, pieces.spelling(task.pieces), self.end, "a light decoder")
         self.projections = nn.ModuleDict(
             {name: nn.Linear(width, shape.width) for name, width in widths.items()}
         )
@@ -257,7 +272,7 @@ class Light(nn.Module, Writer):
             past=None,
         )
         said = lambda row: pieces.said(row, self.pieces)  # noqa: E731
-        return Draft(self, memory, self.start, self.options, said, self.seed)
+        return Draft(self, memory, self.start, self.options, said, self.seed, self.forced)
 
     def logits(self, memory: Memory, ids: Tensor, places: Tensor) -> Tensor:
         """Return the logits of the token that follows at some places: [N, V]."""
@@ -275,7 +290,7 @@ class Light(nn.Module, Writer):
 
     def written(self, memory: Memory, start: Tensor, options: Mapping[str, Any]) -> Tensor:
         """Return the tokens that are written: [n, K]."""
-        streamer, how = apart(options)
+        beside, how = apart(options)
         settings = transformers.GenerationConfig(
             pad_token_id=self.end, eos_token_id=self.end, **how
         )
@@ -289,11 +304,6 @@ class Light(nn.Module, Writer):
                     transformers.DynamicCache(), transformers.DynamicCache()
                 ),
                 generation_config=settings,
-                streamer=streamer,
+                **beside,
             )
         return found[:, start.shape[1] :]
-
-
-def apart(options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return who is told of every token, if anyone, and how texts are written."""
-    return options.get("streamer"), {n: v for n, v in options.items() if n != "streamer"}

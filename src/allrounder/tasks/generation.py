@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from allrounder.kinds import CLOSED, switched
 from allrounder.lazy import lazy
-from allrounder.tasks import likeness, pieces
+from allrounder.tasks import forcing, likeness, pieces
 from allrounder.tasks.base import Metric, Reads, Task
 from allrounder.tasks.columns import strings
 
@@ -87,6 +87,10 @@ class Generation(Task):
         repeat_penalty: above 1 tokens that stand there already are less likely.
         no_repeat: no stretch of so many tokens is written twice; 0 lets it be.
         seed: of what is drawn.
+        schema: the JSON schema that every text obeys which comes to its end.
+        regex: what every such text matches as a whole.
+        choices: the texts of which each is one.
+        terms: what stands in every one, all of it, in any order.
         pieces: what a light decoder writes with; learned from the training labels.
     """
 
@@ -102,6 +106,10 @@ class Generation(Task):
     repeat_penalty: float = 1.0
     no_repeat: int = 0
     seed: int = 0
+    schema: dict[str, Any] | None = None
+    regex: str | None = None
+    choices: list[str] | None = None
+    terms: list[str] | None = None
     pieces: list[str] | None = None
 
     def __post_init__(self) -> None:
@@ -117,6 +125,7 @@ class Generation(Task):
             raise ValueError(f"has `repeat_penalty: {self.repeat_penalty}`. Expected 1 or more.")
         if self.abstain is not None:
             raise ValueError("cannot abstain: a text is no choice. Remove `abstain`.")
+        forcing.check(self)
 
     @property
     def type(self) -> pa.DataType:

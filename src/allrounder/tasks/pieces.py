@@ -7,6 +7,8 @@ from functools import lru_cache
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from allrounder.spelling import Spelling, spelled
+
 BEGIN, END = "<s>", "</s>"
 SPECIAL = (BEGIN, END)
 LEAST = len(SPECIAL) + 256
@@ -65,6 +67,11 @@ def ends(merges: Sequence[str]) -> tuple[int, int]:
     """Return the tokens that begin and end a text."""
     tokenizer = _made(tuple(merges))
     return tokenizer.token_to_id(BEGIN), tokenizer.token_to_id(END)
+
+
+def spelling(merges: Sequence[str]) -> Spelling:
+    """Return what each token writes."""
+    return spelled(_made(tuple(merges)), "a light decoder")
 
 
 def tokens(texts: Sequence[str], merges: Sequence[str]) -> list[np.ndarray]:
