@@ -86,8 +86,10 @@ ARCHITECTURES = {
     "qwen2": lambda ids: transformers.Qwen2Config(**SHAPE, **ids),
     "gemma2": lambda ids: transformers.Gemma2Config(**SHAPE, head_dim=8, **ids),
     "gemma3": lambda ids: transformers.Gemma3TextConfig(
-        **SHAPE, head_dim=8, sliding_window=32, **ids
+        **SHAPE, head_dim=8, sliding_window=8, layer_types=["sliding_attention", "full_attention"],
+        **ids,
     ),
+    "mistral": lambda ids: transformers.MistralConfig(**SHAPE, sliding_window=8, **ids),
     "bart": lambda ids: transformers.BartConfig(
         d_model=16, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, dropout=0.0,
