@@ -126,6 +126,23 @@ def test_models_of_all_families_find_a_text_as_likely_as_by_themselves(name, tmp
         assert found.item() == pytest.approx(wanted.item(), rel=1e-3)
 
 
+@pytest.fixture(scope="module")
+def half(tiny_decoder, tmp_path_factory):
+    """The tiny decoder as most are published: in bf16, which its configuration says."""
+    folder = tmp_path_factory.mktemp("half")
+    AutoModelForCausalLM.from_pretrained(tiny_decoder, dtype=torch.bfloat16).save_pretrained(folder)
+    tiny_tokenizer().save(str(folder / "tokenizer.json"))
+    return str(folder)
+
+
+def test_a_model_published_in_bf16_is_no_rounder_in_a_run(half, tmp_path):
+    encoder = tiny_text(half, tune="full")
+    encoder.save(tmp_path)
+    saved = encoder.saved(tmp_path)
+    for module in (encoder.module(), saved.module(), saved.writing("reply")):
+        assert {weight.dtype for weight in module.parameters()} == {torch.float32}
+
+
 @pytest.mark.parametrize("tune", ["frozen", "top:1"])
 def test_a_light_decoder_reads_what_frozen_layers_said_before(desk, tiny, tune):
     text = {"kind": "text", "model": tiny, "max_tokens": 24, "tune": tune}

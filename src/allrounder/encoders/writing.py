@@ -190,7 +190,7 @@ def _loaded(encoder: "Text", kind: Any) -> Any:
     how = {"attn_implementation": attention()}
     with quiet():
         if (encoder.folder / "allrounder.json").exists():
-            return kind.from_config(config, **how)
+            return kind.from_config(config, dtype=torch.float32, **how)
         return kind.from_pretrained(
             encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **how
         )
