@@ -86,8 +86,10 @@ ARCHITECTURES = {
     "qwen2": lambda ids: transformers.Qwen2Config(**SHAPE, **ids),
     "gemma2": lambda ids: transformers.Gemma2Config(**SHAPE, head_dim=8, **ids),
     "gemma3": lambda ids: transformers.Gemma3TextConfig(
-        **SHAPE, head_dim=8, sliding_window=32, **ids
+        **SHAPE, head_dim=8, sliding_window=8, layer_types=["sliding_attention", "full_attention"],
+        **ids,
     ),
+    "mistral": lambda ids: transformers.MistralConfig(**SHAPE, sliding_window=8, **ids),
     "bart": lambda ids: transformers.BartConfig(
         d_model=16, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, dropout=0.0,
@@ -122,6 +124,23 @@ def test_models_of_all_families_find_a_text_as_likely_as_by_themselves(name, tmp
             logits = network(input_ids=whole).logits
         wanted = functional.cross_entropy(logits[0, -len(reply) :], torch.tensor(reply))
         assert found.item() == pytest.approx(wanted.item(), rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def half(tiny_decoder, tmp_path_factory):
+    """The tiny decoder as most are published: in bf16, which its configuration says."""
+    folder = tmp_path_factory.mktemp("half")
+    AutoModelForCausalLM.from_pretrained(tiny_decoder, dtype=torch.bfloat16).save_pretrained(folder)
+    tiny_tokenizer().save(str(folder / "tokenizer.json"))
+    return str(folder)
+
+
+def test_a_model_published_in_bf16_is_no_rounder_in_a_run(half, tmp_path):
+    encoder = tiny_text(half, tune="full")
+    encoder.save(tmp_path)
+    saved = encoder.saved(tmp_path)
+    for module in (encoder.module(), saved.module(), saved.writing("reply")):
+        assert {weight.dtype for weight in module.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("tune", ["frozen", "top:1"])

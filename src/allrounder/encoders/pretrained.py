@@ -99,7 +99,7 @@ def load(encoder: Tuned) -> Any:
     fused = {"attn_implementation": "sdpa" if torch.cuda.is_available() else "eager"}
     with quiet():
         if (encoder.folder / "allrounder.json").exists():
-            return transformers.AutoModel.from_config(config, **fused)
+            return transformers.AutoModel.from_config(config, dtype=torch.float32, **fused)
         return transformers.AutoModel.from_pretrained(
             encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **fused
         )

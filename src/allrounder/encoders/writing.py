@@ -81,15 +81,24 @@ class Decoder(Writing):
         self.room -= encoder.reach
 
     def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
-        """Return the last states, and keys and values of every layer."""
-        order = _order(batch, before=True)
+        """Return the last states, and keys and values of every layer.
+
+        What is read stands flush right: layers that look no further than a window, as in Gemma 3
+        or Mistral, count tokens between, and those that fill up a batch would be counted too.
+        """
+        order = _flushed_right(batch)
         ids, mask, states = (_ordered(part, order) for part in (batch.ids, batch.mask, states))
-        inner = self._network.base_model
-        found = inner(inputs_embeds=states, attention_mask=mask.long(), use_cache=True)
+        found = self._network.base_model(
+            inputs_embeds=states,
+            attention_mask=mask.long(),
+            position_ids=(mask.long().cumsum(1) - 1).clamp(min=0),
+            past_key_values=transformers.DynamicCache(),  # of all tokens; masks draw the windows
+            use_cache=True,
+        )
         past = tuple((layer.keys, layer.values) for layer in found.past_key_values.layers)
         last = found.last_hidden_state
         memory = Memory(last, mask.bool(), ids, past, self._precision(states))
-        return _ordered(last, None if order is None else order.argsort(1)), memory
+        return _ordered(last, order.argsort(1)), memory
 
     @property
     def _network(self) -> Any:
@@ -100,7 +109,7 @@ class Decoder(Writing):
     def logits(self, memory: Memory, ids: Tensor, places: Tensor) -> Tensor:
         """Return the logits at some places, going on from the keys and values of what was read."""
         self.chosen.places = places
-        cache = transformers.DynamicCache(config=self.network.config)
+        cache = transformers.DynamicCache()
         for number, (keys, values) in enumerate(memory.past or ()):
             cache.update(keys, values, number)
         read = memory.mask.sum(1, keepdim=True)
@@ -117,9 +126,10 @@ class Decoder(Writing):
             self.chosen.places = None
 
     def written(self, memory: Memory, start: Tensor, options: Mapping[str, Any]) -> Tensor:
-        """Return what `generate` goes on with; what was read stands flush right for it."""
-        ids, mask = _flushed_right(memory, self.filling)
-        ids, mask = torch.cat([ids, start], 1), torch.cat([mask, torch.ones_like(start)], 1)
+        """Return what `generate` goes on with."""
+        assert memory.ids is not None, "a decoder remembers the tokens that it read"
+        ids = torch.cat([memory.ids.masked_fill(~memory.mask, self.filling), start], 1)
+        mask = torch.cat([memory.mask.long(), torch.ones_like(start)], 1)
         with memory.autocast():
             found = self.network.generate(
                 input_ids=ids, attention_mask=mask, **self._manner(options)
@@ -134,7 +144,7 @@ class EncoderDecoder(Writing):
 
     def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
         """Return the last states of the encoder."""
-        order = _order(batch, before=False)  # texts stay where they are
+        order = _facts_last(batch)
         mask, states = (_ordered(part, order) for part in (batch.mask, states))
         encoder = self.network.get_encoder()
         last = encoder(inputs_embeds=states, attention_mask=mask.long()).last_hidden_state
@@ -180,34 +190,47 @@ def _loaded(encoder: "Text", kind: Any) -> Any:
     how = {"attn_implementation": attention()}
     with quiet():
         if (encoder.folder / "allrounder.json").exists():
-            return kind.from_config(config, **how)
+            return kind.from_config(config, dtype=torch.float32, **how)
         return kind.from_pretrained(
             encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **how
         )
 
 
-def _order(batch: Sequences, *, before: bool) -> Tensor | None:
-    """Return in which order the tokens of sequences are read: [S, T]; None as they stand.
+def _flushed_right(batch: Sequences) -> Tensor:
+    """Return in which order a decoder reads the tokens of sequences: [S, T].
 
-    Args:
-        batch: the sequences.
-        before: facts come between what stands before every text and the text, so that a decoder
-            has seen them when it reads the text; otherwise they come behind it.
-
-    Raises:
-        ProjectError: the facts hang on single mentions.
+    What fills them up comes first, then what stands before every text, then facts, so that the
+    decoder has seen them when it reads the text.
     """
+    _read_in_a_row(batch)
+    there = batch.mask.bool()
+    places = torch.ones_like(batch.ids)
+    if batch.beside is not None:
+        places.masked_fill_(batch.text.bool(), 2)
+        places[:, : batch.lead] = 0
+    return places.masked_fill(~there, -1).argsort(dim=1, stable=True)
+
+
+def _facts_last(batch: Sequences) -> Tensor | None:
+    """Return the order in which facts come right behind a text: [S, T]; None without facts."""
     if batch.beside is None:
         return None
+    _read_in_a_row(batch)
+    places = torch.where(batch.text.bool(), 0, 1).masked_fill(~batch.mask.bool(), 2)
+    places[:, : batch.lead] = 0
+    return places.argsort(dim=1, stable=True)
+
+
+def _read_in_a_row(batch: Sequences) -> None:
+    """Refuse facts that hang on single mentions."""
+    if batch.beside is None:
+        return
     there = batch.mask.bool()
     if not (batch.beside.visible | ~(there[:, :, None] & there[:, None, :])).all():
         raise ProjectError(
             "A model that writes reads tokens one after another, so facts cannot hang on single "
             "mentions. Choose `knowledge.injection: verbalized`, `gazetteer` or `facts`."
         )
-    places = torch.where(batch.text.bool(), 2 if before else 0, 1).masked_fill(~there, 3)
-    places[:, : batch.lead] = 0
-    return places.argsort(dim=1, stable=True)
 
 
 def _ordered(part: Tensor, order: Tensor | None) -> Tensor:
@@ -224,11 +247,3 @@ def _one(ends: Any, model: str) -> int:
             f"{model} has no token that ends a text: expected `eos_token_id` in its config.json."
         )
     return int(first)
-
-
-def _flushed_right(memory: Memory, filling: int) -> tuple[Tensor, Tensor]:
-    """Return tokens and mask with what fills them up in front, as `generate` wants them."""
-    assert memory.ids is not None, "a decoder remembers the tokens that it read"
-    order = torch.argsort(memory.mask.long(), dim=1, stable=True)
-    mask = memory.mask.gather(1, order)
-    return memory.ids.gather(1, order).masked_fill(~mask, filling), mask.long()
