@@ -1,6 +1,5 @@
 """Text without pretrained weights: hashed words and one convolution."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from allrounder.encoders.base import Encoder
 from allrounder.encoders.tokens import Tokens, tokenized
+from allrounder.encoders.vocabulary import WORD
 from allrounder.encoders.windows import windowed_lengths
 from allrounder.lazy import lazy
 
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 else:
     batches = lazy("allrounder.encoders.batches")
     convolution = lazy("allrounder.encoders.convolution")
-
-WORD = re.compile(
-    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-    r"|(?:(?![\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])\w)+|[^\w\s]"
-)
-"""A word, a sign, or one kana or Han character."""
 
 
 @dataclass(kw_only=True)

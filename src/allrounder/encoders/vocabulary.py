@@ -1,11 +1,18 @@
 """How far texts are from the vocabulary of an encoder."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
+
+WORD = re.compile(
+    "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"|(?:(?![\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])\w)+|[^\w\s]"
+)
+"""A word, a sign, or one kana or Han character."""
 
 LONG = 4
 """Pieces from which a word counts as split long."""
@@ -42,15 +49,12 @@ def vocabulary(tokenizer: Tokenizer, texts: Sequence[str], *, reach: int) -> Voc
     lengths = []
     mark = _unknown(tokenizer)
     for text, row in zip(texts, tokenizer.encode_batch(list(texts)), strict=True):
-        sizes = Counter(word for word in row.word_ids if word is not None)
+        sizes = _sizes(text, row)
         words += len(sizes)
         tokens += sum(sizes.values())
         unknown += row.ids.count(mark) if mark is not None else 0
         lengths.append(len(row))
-        for word, size in sizes.items():
-            if size >= LONG:
-                start, end = row.word_to_chars(word)
-                strange[text[start:end]] += 1
+        strange.update(text[slice(*word)] for word, size in sizes.items() if size >= LONG)
     return Vocabulary(
         num_texts=len(lengths),
         pieces=round(tokens / max(words, 1), 3),
@@ -61,6 +65,25 @@ def vocabulary(tokenizer: Tokenizer, texts: Sequence[str], *, reach: int) -> Voc
         reach=reach,
         strange=[word for word, _ in strange.most_common(8)],
     )
+
+
+def _sizes(text: str, row: Encoding) -> Counter[tuple[int, int]]:
+    """Return how many tokens begin in each word, a word as its start and end.
+
+    Words are those of the text: what tokenizers call a word is a whole line for Gemma's.
+    """
+    found: Counter[tuple[int, int]] = Counter()
+    words = [word.span() for word in WORD.finditer(text)]
+    at = 0
+    for (start, end), word in zip(row.offsets, row.word_ids, strict=True):
+        while start < end and text[start].isspace():
+            start += 1
+        if word is None or start == end:
+            continue  # a token that the model adds, or a space
+        while at < len(words) - 1 and words[at][1] <= start:
+            at += 1
+        found[words[at]] += 1
+    return found
 
 
 def _unknown(tokenizer: Tokenizer) -> int | None:
