@@ -1,6 +1,8 @@
 """Models in a GGUF file: converted once, then like any other; broken ones get a sentence."""
 
 import json
+import os
+import struct
 
 import gguf
 import numpy as np
@@ -10,7 +12,9 @@ import transformers
 
 from allrounder import ProjectError
 from allrounder.encoders import Text, ggufs
+from allrounder.encoders.headers import walk
 from allrounder.encoders.locate import locate
+from allrounder.errors import MissingExtra
 
 WIDTH, LAYERS, HEADS, WORDS = 32, 2, 2, [*"abcdefgh", "ab", "cd", "abcd"]
 SPECIALS = ["<unk>", "<s>", "</s>"]
@@ -31,12 +35,12 @@ def tensors(rng):
     return found
 
 
-def write(path, *, architecture="llama"):
-    """Write a tiny model with random weights as a GGUF file."""
+def write(path, *, architecture="llama", layers=LAYERS, without=""):
+    """Write a tiny model with random weights as a GGUF file, all weights but one."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(64)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
+    writer.add_block_count(layers)
     writer.add_feed_forward_length(64)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(HEADS)
@@ -51,7 +55,8 @@ def write(path, *, architecture="llama"):
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
     for name, tensor in tensors(np.random.default_rng(0)).items():
-        writer.add_tensor(name, tensor)
+        if name != without:
+            writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -109,17 +114,85 @@ def test_it_writes_and_is_read_like_any_other(tiny_gguf):
     [
         (b"nothing of the sort", "bad.gguf is no GGUF file: expected it to begin with b'GGUF'"),
         (b"GGUF" + bytes(60), "bad.gguf could not be read"),
-        (None, "bad.gguf could not be read"),
+        (None, "bad.gguf could not be read (ValueError: it ends at byte"),
+        (
+            # one pair, "a": an array of 2⁶⁰ bytes, which a reader would look for without end
+            b"GGUF" + struct.pack("<IQQQcIIQ", 3, 0, 1, 1, b"a", 9, 0, 1 << 60),
+            "it ends at byte 49, before what its header promises",
+        ),
+        (
+            b"GGUF" + struct.pack("<IQQQcI", 3, 0, 1, 1, b"a", 9) + struct.pack("<IQ", 9, 1) * 9,
+            "arrays lie more than 4 deep in each other",
+        ),
+        (b"GGUF" + struct.pack("<IQQQcI", 3, 0, 1, 1, b"a", 99), "of an unknown kind, 99"),
     ],
 )
 def test_broken_files_get_a_sentence_and_leave_nothing(tiny_gguf, tmp_path, content, words):
     whole = tiny_gguf.read_bytes()
-    (tmp_path / "bad.gguf").write_bytes(whole[: len(whole) // 2] if content is None else content)
+    (tmp_path / "bad.gguf").write_bytes(whole[:700] if content is None else content)
     with pytest.raises(ProjectError) as caught:
         locate("bad.gguf", tmp_path, at="inputs.text")
     assert str(caught.value).startswith("`inputs.text.model`: ")
     assert words in str(caught.value)
     assert not list(tmp_path.glob(".allrounder/models/*"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"layers": 1 << 30}, "it tells of 1,073,741,824 layers, and holds 21 tensors"),
+        (
+            {"without": "blk.1.ffn_up.weight"},
+            "it lacks 1 weights, such as model.layers.1.mlp.up_proj.weight",
+        ),
+    ],
+)
+def test_a_file_that_holds_less_than_it_tells_of_is_refused(tmp_path, keys, words):
+    write(tmp_path / "less.gguf", **keys)
+    with pytest.raises(ProjectError, match=words):
+        locate("less.gguf", tmp_path)
+    assert not list(tmp_path.glob(".allrounder/models/*"))
+
+
+def test_a_header_of_the_other_byte_order_is_walked(tmp_path):
+    ends = b"GGUF" + struct.pack(">IQQQcIIQ", 3, 0, 1, 1, b"a", 9, 0, 1 << 60)
+    (tmp_path / "other.gguf").write_bytes(ends)
+    with pytest.raises(ValueError, match="it ends at byte 49"):
+        walk(tmp_path / "other.gguf")
+
+
+def test_a_change_in_the_middle_is_noticed(tiny_gguf, tmp_path, monkeypatch):
+    monkeypatch.setattr(ggufs, "EDGE", 64)
+    copy, found = tmp_path / "tiny.gguf", bytearray(tiny_gguf.read_bytes())
+    copy.write_bytes(found)
+    os.utime(copy, ns=(1, 1))
+    first = locate("tiny.gguf", tmp_path)
+    found[-1000] ^= 1
+    copy.write_bytes(found)
+    assert locate("tiny.gguf", tmp_path) != first
+
+
+def test_another_process_may_be_quicker(tiny_gguf, tmp_path, monkeypatch):
+    (tmp_path / "tiny.gguf").write_bytes(tiny_gguf.read_bytes())
+    convert = ggufs._convert
+
+    def twice(path, draft, at):
+        convert(path, draft, at)
+        if "quicker" not in draft.name:
+            home = draft.with_name(draft.name[1:].rpartition(".")[0])
+            convert(path, draft.with_name("quicker"), at)
+            draft.with_name("quicker").replace(home)
+
+    monkeypatch.setattr(ggufs, "_convert", twice)
+    found = locate("tiny.gguf", tmp_path)
+    assert [one.name for one in found.parent.iterdir()] == [found.name]
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_file(tiny_gguf, tmp_path):
+    (tmp_path / "tiny.gguf").write_bytes(tiny_gguf.read_bytes())
+    (tmp_path / ".allrounder").write_text("no folder")
+    with pytest.raises(ProjectError, match=r"cannot be kept in .* It takes two bytes a weight"):
+        locate("tiny.gguf", tmp_path)
 
 
 def test_a_kind_that_transformers_does_not_read_is_refused_with_those_that_it_reads(tmp_path):
@@ -137,5 +210,5 @@ def test_what_is_not_there_or_not_one_is_refused(tiny_gguf, tmp_path, monkeypatc
     with pytest.raises(ProjectError, match=r"holds several models: a\.gguf, b\.gguf\. Name one"):
         locate("two", tmp_path)
     monkeypatch.setattr(ggufs, "find_spec", lambda name: None if name == "gguf" else True)
-    with pytest.raises(ProjectError, match=r"pip install 'allrounder\[gguf\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'allrounder\[gguf\]'"):
         locate("two/a.gguf", tmp_path)

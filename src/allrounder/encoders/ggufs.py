@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allrounder.errors import ProjectError, listed
+from allrounder.encoders.headers import walk
+from allrounder.errors import MissingExtra, ProjectError, listed
 from allrounder.lazy import lazy
 
 if TYPE_CHECKING:
@@ -61,15 +62,16 @@ def converted(path: Path, cache: Path, at: str) -> Path:
         at: the dotted place in the project file, for messages.
 
     Raises:
-        ProjectError: the file is broken or of a kind that transformers does not read, or what
-            reads such files is not installed.
+        ProjectError: the file is broken, lacks weights, or is of a kind that transformers does
+            not read, or there is no room for what is made of it.
+        MissingExtra: what reads such files is not installed.
     """
     home = cache / f"{path.stem}-{_mark(path, at)}"
     if (home / "config.json").exists():
         return home
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
-        raise ProjectError(
+        raise MissingExtra(
             f"`{at}.model`: {path.name} is a GGUF file, and what reads such files is not installed "
             f"({listed(missing)}). Try: pip install 'allrounder[gguf]'"
         )
@@ -78,12 +80,16 @@ def converted(path: Path, cache: Path, at: str) -> Path:
     try:
         _convert(path, draft, at)
         draft.replace(home)
+    except OSError:
+        if not (home / "config.json").exists():  # else another process was quicker
+            raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return home
 
 
 def _mark(path: Path, at: str) -> str:
+    """Return what tells a file from others: its ends, its length, and when it was changed."""
     with open(path, "rb") as file:
         first = file.read(EDGE)
         size = file.seek(0, os.SEEK_END)
@@ -94,35 +100,50 @@ def _mark(path: Path, at: str) -> str:
             f"`{at}.model`: {path.name} is no GGUF file: expected it to begin with {MAGIC!r}, "
             f"found {first[:4]!r}."
         )
-    return hashlib.blake2b(first + last + str(size).encode(), digest_size=8).hexdigest()
+    about = f"{size} {path.stat().st_mtime_ns}".encode()
+    return hashlib.blake2b(first + last + about, digest_size=8).hexdigest()
 
 
 def _convert(path: Path, folder: Path, at: str) -> None:
-    how: dict[str, Any] = {"gguf_file": path.name, "trust_remote_code": False}
-    if (settings := getattr(transformers, "GgufConfig", None)) is not None:
-        how["quantization_config"] = settings(dequantize=True)  # older ones always do so
     try:
+        walk(path)
         with pretrained.quiet():
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                path.parent, dtype=torch.bfloat16, **how
-            )
-            tokenizer = transformers.AutoTokenizer.from_pretrained(
-                path.parent, gguf_file=path.name, trust_remote_code=False
-            )
-            model.hf_quantizer = None  # its weights are plain ones by now, and may be written
-            if hasattr(model.config, "quantization_config"):
-                del model.config.quantization_config
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            model, tokenizer = _read(path)
     except Exception as error:  # readers of broken files raise whatever they stumble over
         said = " ".join(str(error).split())[:160]
         raise ProjectError(
             f"`{at}.model`: {path.name} could not be read ({type(error).__name__}: {said}). "
             f"Expected a whole GGUF file of a kind that transformers reads: {listed(_known())}."
         ) from error
+    try:
+        with pretrained.quiet():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    except Exception as error:  # safetensors raises its own type for a full disk
+        raise ProjectError(
+            f"`{at}.model`: what is made of {path.name} cannot be kept in {folder.parent} "
+            f"({error}). It takes two bytes a weight."
+        ) from error
+
+
+def _read(path: Path) -> tuple[Any, Any]:
+    how: dict[str, Any] = {"gguf_file": path.name, "trust_remote_code": False}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, **how)
+    if (settings := getattr(transformers, "GgufConfig", None)) is not None:
+        how["quantization_config"] = settings(dequantize=True)  # older ones always do so
+    model, found = transformers.AutoModelForCausalLM.from_pretrained(
+        path.parent, dtype=torch.bfloat16, output_loading_info=True, **how
+    )
+    if lacking := sorted(found["missing_keys"]):  # transformers would draw them at random
+        raise ValueError(f"it lacks {len(lacking)} weights, such as {lacking[0]}")
+    model.hf_quantizer = None  # its weights are plain ones by now, and may be written
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    return model, tokenizer
 
 
 def _known() -> Sequence[str]:
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
-    return sorted({*GGUF_SUPPORTED_ARCHITECTURES} - {"general", "tokenizer"})
+    reads_only = {name for name in GGUF_SUPPORTED_ARCHITECTURES if "t5" in name}  # no decoders
+    return sorted({*GGUF_SUPPORTED_ARCHITECTURES} - {"general", "tokenizer"} - reads_only)
