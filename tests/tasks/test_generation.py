@@ -143,6 +143,23 @@ def test_a_model_published_in_bf16_is_no_rounder_in_a_run(half, tmp_path):
         assert {weight.dtype for weight in module.parameters()} == {torch.float32}
 
 
+HYBRIDS = {
+    "mamba": lambda ids: transformers.MambaConfig(hidden_size=16, num_hidden_layers=2, **ids),
+    "lfm2": lambda ids: transformers.Lfm2Config(
+        **SHAPE, layer_types=["conv", "full_attention"], **ids
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(HYBRIDS))
+def test_models_that_sum_up_what_they_read_are_refused(name, tmp_path):
+    ids = {"vocab_size": 200, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    AutoModelForCausalLM.from_config(HYBRIDS[name](ids)).save_pretrained(tmp_path)
+    tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ProjectError, match=rf"\({name}\) sums up what it read"):
+        tiny_text(str(tmp_path), max_tokens=24, tune="full").writing("reply")
+
+
 @pytest.mark.parametrize("tune", ["frozen", "top:1"])
 def test_a_light_decoder_reads_what_frozen_layers_said_before(desk, tiny, tune):
     text = {"kind": "text", "model": tiny, "max_tokens": 24, "tune": tune}

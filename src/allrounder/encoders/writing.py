@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 from torch import Tensor
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.modeling_outputs import BaseModelOutput
 
 from allrounder.encoders.batches import Sequences
@@ -20,6 +21,8 @@ from allrounder.memory import Chosen, Memory, Writer, apart
 
 if TYPE_CHECKING:
     from allrounder.encoders.text import Text
+
+KEEPING = (DynamicLayer, DynamicSlidingWindowLayer)
 
 
 class Writing(Transformer, Writer):
@@ -79,6 +82,12 @@ class Decoder(Writing):
     def __init__(self, encoder: "Text") -> None:
         super().__init__(encoder)
         self.room -= encoder.reach
+        if not _keeps_all(self._network.config):
+            raise ProjectError(
+                f"{encoder.model} ({self._network.config.model_type}) sums up what it read in "
+                "layers without attention, and no task can go on from that. Choose a model such "
+                "as GPT-2, Llama, Qwen or Gemma."
+            )
 
     def read(self, states: Tensor, batch: Sequences) -> tuple[Tensor, Memory]:
         """Return the last states, and keys and values of every layer.
@@ -238,6 +247,12 @@ def _ordered(part: Tensor, order: Tensor | None) -> Tensor:
     if order is None:
         return part
     return part.take_along_dim(order if part.ndim == 2 else order[:, :, None], 1)
+
+
+def _keeps_all(config: Any) -> bool:
+    """Return whether every layer keeps keys and values of the tokens that it read."""
+    layers = transformers.DynamicCache(config=config).layers
+    return hasattr(config, "num_attention_heads") and all(type(it) in KEEPING for it in layers)
 
 
 def _one(ends: Any, model: str) -> int:
