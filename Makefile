@@ -28,7 +28,7 @@ lint: .venv/ready-dev
 	@touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PIP) --constraint constraints.txt --editable '.[dev,lora,sharing,tune,image,audio,knowledge,rules,writing,forced,gguf]'
+	$(PIP) --constraint constraints.txt --editable '.[dev,lora,sharing,tune,image,audio,knowledge,rules,writing,forced,gguf,label,postgres]'
 	@touch $@
 
 clean:

@@ -54,8 +54,16 @@ class Kind:
         }
         return next((words for mark, words in reasons.items() if mark in said), f"failed: {said}.")
 
-    def open(self, path: Path, *, read_only: bool) -> sqlite3.Connection:
+    def open(
+        self, path: Path, *, read_only: bool, newer: bool = False, threads: bool = False
+    ) -> sqlite3.Connection:
         """Open a file; one that is not there is made, unless it is only to be read.
+
+        Args:
+            path: the file.
+            read_only: change nothing.
+            newer: take a newer format too, if it is only to be read.
+            threads: let other threads use the connection, one at a time.
 
         Raises:
             RunError: the file is of another kind or of a newer format, or cannot be opened.
@@ -63,9 +71,18 @@ class Kind:
         mode = "ro" if read_only else "rwc"
         with self.spoken(path):
             uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-            link = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=PATIENCE)
+            link = sqlite3.connect(
+                uri,
+                uri=True,
+                isolation_level=None,
+                timeout=PATIENCE,
+                check_same_thread=not threads,
+            )
             try:
                 self._prepare(link, path, read_only)
+                said = self.newer(path, link)
+                if said and not (newer and read_only):
+                    raise RunError(said)
             except BaseException:
                 link.close()
                 raise
@@ -78,14 +95,20 @@ class Kind:
             raise RunError(
                 f"{path} is no {self.name}, but another SQLite database. Name another file."
             )
-        found = link.execute("PRAGMA user_version").fetchone()[0]
-        if found > self.format:
-            raise RunError(
-                f"{path} was written by a newer Allrounder ({self.short} format {found}); this one "
-                f"reads formats up to {self.format}. Update it: pip install --upgrade allrounder"
-            )
         if not read_only:
             link.execute("PRAGMA synchronous = FULL")
+
+    def newer(self, path: Path, link: sqlite3.Connection) -> str | None:
+        """Return a sentence where a file is of a newer format, else None."""
+        found = link.execute("PRAGMA user_version").fetchone()[0]
+        return self.too_new(str(path), found) if found > self.format else None
+
+    def too_new(self, where: str, found: int) -> str:
+        """Return the sentence on a newer format."""
+        return (
+            f"{where} was written by a newer Allrounder ({self.short} format {found}); this one "
+            f"reads formats up to {self.format}. Update it: pip install --upgrade allrounder"
+        )
 
     def _make(self, link: sqlite3.Connection) -> None:
         link.execute("PRAGMA journal_mode = WAL")

@@ -15,10 +15,11 @@ from allrounder.errors import RunError, listed
 from allrounder.evaluation.gate import GateReport
 from allrounder.judging import job_of
 from allrounder.knowledge import MentionFacts
+from allrounder.ledger import NAME
+from allrounder.ledger.made import Ledger
 from allrounder.plan import Plan, make_plan
 from allrounder.prediction import Predictor
 from allrounder.records import Records, Source
-from allrounder.records.ledger import NAME, Ledger
 from allrounder.rules.votes import SoftLabels, Votes
 from allrounder.runs import Run, latest
 from allrounder.synthesis import Noise

@@ -11,7 +11,7 @@ import pytest
 from sentences import sentences, write_sentences
 
 from allrounder import Project, cli
-from allrounder.records.ledger import Ledger
+from allrounder.ledger.made import Ledger
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 MADE = {"path": "ledger.db", "format": "ledger", "split": "train"}

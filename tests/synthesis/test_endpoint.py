@@ -10,8 +10,8 @@ from sentences import sentences, write_sentences
 from servers import Answer, completion, records, serving, writes
 
 from allrounder.errors import ProjectError, RunError
+from allrounder.ledger.made import Ledger
 from allrounder.plan import read_plan
-from allrounder.records.ledger import Ledger
 from allrounder.synthesis import Endpoint, Parent
 from allrounder.synthesis.client import Client
 from allrounder.synthesis.prompts import RULES, prompt, read

@@ -6,7 +6,7 @@ import pytest
 from sentences import sentences, write_sentences
 
 from allrounder import Project
-from allrounder.records.ledger import Ledger
+from allrounder.ledger.made import Ledger
 
 RULES = """
 rules:

@@ -6,8 +6,8 @@ import pytest
 from sentences import sentences, write_sentences
 
 from allrounder.errors import ProjectError, RunError
+from allrounder.ledger.made import Ledger
 from allrounder.plan import read_plan
-from allrounder.records.ledger import Ledger
 from allrounder.synthesis.quality import fault
 from allrounder.synthesizing import synthesize
 

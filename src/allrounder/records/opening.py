@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from allrounder.errors import DataError, did_you_mean, listed
-from allrounder.records.ledger import Ledger
+from allrounder.ledger.made import Ledger
 from allrounder.records.source import Source, format_of
 from allrounder.records.sources import FORMATS, File, Format, files_in
 

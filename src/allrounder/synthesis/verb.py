@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from allrounder.errors import ProjectError, RunError
 from allrounder.kinds import dump
-from allrounder.records.ledger import Entry, Ledger
+from allrounder.ledger.made import Entry, Ledger
 from allrounder.runs import FORMAT, environment, next_numbered, write_json
 from allrounder.synthesis.base import Made, Making, Synthesis, identity
 from allrounder.synthesis.filters import Filters

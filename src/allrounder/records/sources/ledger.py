@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from allrounder.errors import DataError
-from allrounder.records.ledger import Entry, Ledger
+from allrounder.ledger.made import Entry, Ledger
 from allrounder.records.sources.file import File
 from allrounder.records.sources.jsonl import arrow_column
 

@@ -1,8 +1,9 @@
-"""The ledger: every label that was made, where it is from, and whether it still counts.
+"""Every label that was made, where it is from, and whether it still counts.
 
-One SQLite file beside the project file. Nothing in it is ever changed or deleted, which SQLite
-itself holds by triggers: a label that counts no longer has an expiry beside it, and one that is
-made again after that counts again. A batch is in it whole or not at all, whatever is killed.
+One SQLite file beside the project file, which holds what people answered too (`answers.py`).
+Nothing in it is ever changed or deleted, which SQLite itself holds by triggers: a label that
+counts no longer has an expiry beside it, and one that is made again after that counts again. A
+batch is in it whole or not at all, whatever is killed.
 """
 
 import json
@@ -17,8 +18,8 @@ from uuid import uuid4
 
 from allrounder.databases import Kind, transaction
 
-NAME = "ledger.db"
-"""What the ledger of a project is called."""
+FORMAT = 2
+"""Of the file: 1 had made labels alone; since 2 it may have tables of what people said too."""
 
 TABLES = """
 CREATE TABLE made (
@@ -227,7 +228,7 @@ LEDGER = Kind(
     name="ledger",
     short="ledger",
     application=0x416C4C67,
-    format=1,
+    format=FORMAT,
     make=_make,
     strange="Name another file, or move this one away.",
     damaged="Take it from a backup, or move it away and synthesize anew.",
