@@ -5,6 +5,7 @@ import inspect
 import re
 from typing import Any
 
+from allrounder.active import STRATEGIES
 from allrounder.encoders import ENCODERS
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.fusion import FUSIONS
@@ -29,6 +30,7 @@ FAMILIES: dict[str, Kinds[Any]] = {
     "fusion": FUSIONS,
     "pretraining": PRETRAININGS,
     "synthesis": SYNTHESES,
+    "active": STRATEGIES,
     "optimizers": OPTIMIZERS,
     "schedules": SCHEDULES,
     "sampling": SAMPLINGS,

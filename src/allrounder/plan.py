@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from allrounder.active import STRATEGIES, Strategy
 from allrounder.documents import from_yaml, override, put
 from allrounder.encoders import ENCODERS, Encoder
 from allrounder.errors import ProjectError, did_you_mean, listed
@@ -26,7 +27,7 @@ from allrounder.training.starting import Old, Start
 
 SECTIONS = (
     "from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "synthesis",
-    "training",
+    "training", "active",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ class Plan:
         knowledge: what is known of the world that records are about.
         pretraining: how an encoder learns without labels.
         synthesis: how labels are made.
+        active: how questions are chosen that people are asked.
         folder: what relative paths are relative to.
         name: the name of the project file.
         sections: the project file as it was written, without defaults.
@@ -58,6 +60,7 @@ class Plan:
     knowledge: Knowledge | None = None
     pretraining: Pretraining | None = None
     synthesis: list[Synthesis] = field(default_factory=list)
+    active: Strategy | None = None
     folder: Path = field(default_factory=Path)
     name: str = "project"
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -233,6 +236,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
         knowledge=_knowledge(sections.get("knowledge"), inputs),
         pretraining=_pretraining(sections.get("pretraining")),
         synthesis=synthesis,
+        active=_active(sections.get("active")),
         folder=folder,
         name=name,
         sections=deepcopy(dict(sections)),
@@ -246,6 +250,13 @@ def _start(spec: Any) -> Start | None:
 
 def _pretraining(spec: Any) -> Pretraining | None:
     return None if spec is None else PRETRAININGS.build(spec, at="pretraining")
+
+
+def _active(spec: Any) -> Strategy | None:
+    """Return the strategy; without a `kind` it is the default one."""
+    if isinstance(spec, dict) and "kind" not in spec:
+        spec = {"kind": "margin", **spec}
+    return None if spec is None else STRATEGIES.build(spec, at="active")
 
 
 def _synthesis(spec: Any) -> list[Synthesis]:

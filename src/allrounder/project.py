@@ -25,6 +25,7 @@ from allrounder.types import Among, Day
 
 if TYPE_CHECKING:
     from allrounder import (
+        asking,
         explaining,
         gating,
         judging,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from allrounder.tuning import search as searching
     from allrounder.tuning.report import SearchReport
 else:
+    asking = lazy("allrounder.asking")
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
     gating, writing = lazy("allrounder.gating"), lazy("allrounder.writing")
@@ -258,6 +260,38 @@ class Project:
         self.__dict__.pop("predictor", None)
         records = load_records(plan, tell=self.tell)
         return judging.evaluate_twins(plan, records, self.run, twins=twins, tell=self.tell)
+
+    def ask(
+        self, n: int | None = None, *, minutes: float | None = None, strategy: str | None = None
+    ) -> "asking.Asking":
+        """Choose the questions most worth asking people next, and put them into the ledger.
+
+        Args:
+            n: how many; by default `active.n`.
+            minutes: as many as people can answer in that time, instead of `n`.
+            strategy: a kind to choose by, instead of that of the `active` section.
+        """
+        options = {"n": n, "minutes": minutes, "strategy": strategy}
+        return asking.ask(self.plan, runs=self.runs, tell=self.tell, **options)
+
+    def simulate(
+        self,
+        strategies: Sequence[str] = (),
+        *,
+        n: int | None = None,
+        rounds: int = 20,
+        seeds: int = 3,
+    ) -> "asking.Replay":
+        """Replay labels that are there, as if they were asked for one by one.
+
+        Args:
+            strategies: the kinds to compare with random ones; by default that of `active`.
+            n: questions of a round.
+            rounds: how many.
+            seeds: how often, each with other random choices.
+        """
+        options = {"kinds": strategies, "n": n, "rounds": rounds, "seeds": seeds}
+        return asking.simulate(self.plan, runs=self.runs, tell=self.tell, **options)
 
     def tune(
         self,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from allrounder.cli import (
+    ask,
     check,
     evaluate,
     kinds,
@@ -20,7 +21,7 @@ from allrounder.cli import (
 from allrounder.cli.shared import EXIT_BAD_INPUT, EXIT_OK, EXIT_STOPPED
 from allrounder.errors import Error
 
-VERBS = (check, pretrain, train, evaluate, predict, tune, synthesize, knowledge, rules, kinds)
+VERBS = (check, pretrain, train, evaluate, predict, tune, synthesize, ask, knowledge, rules, kinds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

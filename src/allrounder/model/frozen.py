@@ -17,7 +17,7 @@ from torch import Tensor
 from allrounder.encoders.modules import Features, evaluating
 from allrounder.kinds import dump
 from allrounder.model.features import FrozenFeatures, filled, unkept
-from allrounder.model.network import Given
+from allrounder.model.network import Given, Model
 from allrounder.model.prepared import Prepared
 
 Progress = Callable[[int, int], None]
@@ -101,7 +101,7 @@ def _keep_features(
     size = (2 * int(read[rows][whole[rows]].sum()) + 4 * len(rows)) * model.encoding(name).width
     if size + SPARE > shutil.disk_usage(cache).free:
         return  # too large to keep: the encoder runs in every epoch instead
-    path = cache / _setting(prepared, name).hexdigest()[:32]
+    path = cache / setting_of(prepared.model, name).hexdigest()[:32]
     keys = [
         key + bytes([int(mark)])
         for key, mark in zip(prepared.read_keys(name, rows), whole[rows], strict=True)
@@ -165,7 +165,7 @@ def _tidy(path: Path) -> None:
 
 
 def _key(prepared: Prepared, name: str, whole: np.ndarray, rows: np.ndarray) -> str:
-    digest = _setting(prepared, name)
+    digest = setting_of(prepared.model, name)
     for key in prepared.read_keys(name, rows):
         digest.update(key)
     digest.update(np.packbits(whole).tobytes())
@@ -173,9 +173,9 @@ def _key(prepared: Prepared, name: str, whole: np.ndarray, rows: np.ndarray) -> 
     return digest.hexdigest()[:32]
 
 
-def _setting(prepared: Prepared, name: str) -> "hashlib._Hash":
+def setting_of(model: Model, name: str) -> "hashlib._Hash":
     """Return a hash of an encoder: its settings and the weights that never learn."""
-    model, module = prepared.model, prepared.model.encoding(name)
+    module = model.encoding(name)
     settings = {**dump(model.inputs[name]), "model": None, "fields": None}
     digest = hashlib.blake2b(f"{settings} {module.num_frozen} {model.precision}".encode())
     frozen = [weight for weight in module.parameters() if not weight.requires_grad]

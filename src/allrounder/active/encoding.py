@@ -1,0 +1,140 @@
+"""Run encoders over a pool once, and keep what they say on disk, block by block.
+
+A block is named by the encoder and by the content of its records. It appears whole or not at all,
+so what is killed goes on where it stood, and new records cost no more than their own blocks.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from allrounder.encoders.modules import evaluating
+from allrounder.errors import RunError
+from allrounder.model import Model, Prepared
+from allrounder.model.frozen import by_length, setting_of
+from allrounder.records import Records
+
+BLOCK = 16_384
+"""Records of one file."""
+
+BATCH = 8192
+"""Padded tokens of one batch."""
+
+LARGEST = float(np.finfo(np.float16).max)
+
+Progress = Callable[[int, int], None]
+"""Called with the number of records done and the number in all."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Vectors that lie in several files, mapped: [N, D]."""
+
+    files: Sequence[np.ndarray]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.files))
+
+    def __getitem__(self, places: np.ndarray) -> np.ndarray:
+        """Return the vectors at some places: [n, D]."""
+        if len(self.files) == 1:
+            return self.files[0][places]
+        found = np.empty((len(places), self.files[0].shape[1]), np.float16)
+        owners = places // BLOCK
+        for number in np.unique(owners):
+            at = np.flatnonzero(owners == number)
+            found[at] = self.files[number][places[at] - number * BLOCK]
+        return found
+
+
+def encoded(
+    model: Model, records: Records, rows: np.ndarray, *, cache: Path, progress: Progress
+) -> dict[str, Blocks]:
+    """Return, by input, what its encoder says of some records.
+
+    Args:
+        model: whose encoders are run, as they are.
+        records: the records.
+        rows: which of them, in the order in which they will lie.
+        cache: where the blocks are kept.
+        progress: called as records are done.
+    """
+    keys, done = records.numbers("key")[rows], 0
+    found: dict[str, list[np.ndarray]] = {name: [] for name in model.inputs}
+    settings = {name: setting_of(model, name).digest() for name in model.inputs}
+    for start, stop in pairwise([*range(0, len(rows), BLOCK), len(rows)]):
+        block = rows[start:stop]
+        paths = {
+            name: cache / f"{_digest(setting, keys[start:stop])}.npy"
+            for name, setting in settings.items()
+        }
+        if missing := [name for name, path in paths.items() if not path.exists()]:
+            _write(model, records, block, {name: paths[name] for name in missing}, progress, done,
+                   len(rows))  # fmt: skip
+        done += len(block)
+        for name, path in paths.items():
+            with suppress(OSError):
+                os.utime(path)
+            found[name].append(np.load(path, mmap_mode="r"))
+    return {name: Blocks(files) for name, files in found.items()}
+
+
+def _digest(setting: bytes, keys: np.ndarray) -> str:
+    return hashlib.blake2b(setting + keys.tobytes(), digest_size=16).hexdigest()
+
+
+def _write(
+    model: Model,
+    records: Records,
+    rows: np.ndarray,
+    paths: dict[str, Path],
+    progress: Progress,
+    done: int,
+    total: int,
+) -> None:
+    """Write the vectors of one block, a file an input."""
+    taken = {name: records.values(name).take(rows) for name in records.fields}
+    prepared = Prepared.of(model, taken)
+    for number, (name, path) in enumerate(paths.items()):
+
+        def told(some: int, of: int = len(paths), number: int = number) -> None:
+            progress(done + (number * len(rows) + some) // of, total)
+
+        table = _said(model, prepared, name, told)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(draft, "wb") as file:
+                np.save(file, table)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise RunError(
+                f"{path.parent}: what encoders say could not be kept there: "
+                f"{error.strerror or error}. Make room and start again; what was kept before is "
+                "still there."
+            ) from error
+
+
+def _said(model: Model, prepared: Prepared, name: str, told: Callable[[int], None]) -> np.ndarray:
+    """Return what an encoder says of every row, zeros where it has nothing to read."""
+    module, every = model.encoding(name), np.arange(len(prepared))
+    table = np.zeros((len(every), module.width), np.float16)
+    done = 0
+    for part in by_length(prepared, every[prepared.has(name, every)], BATCH):
+        batch = prepared.sequences(name, part, np.zeros(len(part), bool))
+        with torch.no_grad(), evaluating(module), model.autocast():
+            pooled = module(batch, tokens=False).pooled
+        table[part] = pooled.float().clamp(-LARGEST, LARGEST).cpu().numpy()
+        done += len(part)
+        told(done)
+    return table

@@ -1,0 +1,74 @@
+"""The pool as one task sees it: what a strategy is given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from allrounder.active.base import CANDIDATES
+from allrounder.active.learner import Learner
+from allrounder.active.vectors import Vectors
+from allrounder.tasks import Task
+
+
+@dataclass
+class Sight:
+    """The pool as one task sees it.
+
+    Args:
+        task: the task.
+        vectors: what frozen encoders say of every record of the pool.
+        open: the places of records that may be asked, in an order that chance made.
+        opened: which of these were read for another task before.
+        known: the places of records with a label.
+        labels: their labels.
+    """
+
+    task: Task
+    vectors: Vectors
+    open: np.ndarray
+    opened: np.ndarray
+    known: np.ndarray
+    labels: Sequence[Any]
+
+    @cached_property
+    def learner(self) -> Learner:
+        """The task, learned from the labels that are there."""
+        return Learner.fit(self.task, self.vectors[self.known], self.labels)
+
+    def over(self, say: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return what `say` makes of the vectors of all records that may be asked, in parts."""
+        parts = [say(vectors) for vectors in self.vectors.parts(self.open)]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def unsure(self, measure: Callable[[np.ndarray], np.ndarray], seed: int) -> np.ndarray:
+        """Return how unsure the model is of each record that may be asked.
+
+        Args:
+            measure: how unsure decisions are: [n, O] → [n].
+            seed: of the dropout by which numbers are measured.
+        """
+        return self.over(lambda vectors: self._unsure(vectors, measure, seed))
+
+    def _unsure(
+        self, vectors: np.ndarray, measure: Callable[[np.ndarray], np.ndarray], seed: int
+    ) -> np.ndarray:
+        decisions = self.learner.chances(vectors)
+        if not decisions:
+            return self.learner.spread(vectors, seed)
+        return np.max([measure(chances) for chances in decisions], axis=0)
+
+    def best(self, scores: np.ndarray, n: int) -> np.ndarray:
+        """Return the places in `open` of the n highest scores, the highest first."""
+        if n < len(scores):
+            some = np.sort(np.argpartition(-scores, n)[:n])
+        else:
+            some = np.arange(len(scores))
+        return some[np.argsort(-scores[some], kind="stable")]
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """The places in the pool of up to `CANDIDATES` records that may be asked, by chance."""
+        return self.open[:CANDIDATES]

@@ -1,0 +1,150 @@
+"""A project's pool, with what is known of it, ready to be asked about."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from allrounder.active import STRATEGIES, Margin, Strategy
+from allrounder.active.encoding import encoded
+from allrounder.active.gathering import Gathered, asked_tasks, known_of, model_of, pool_of
+from allrounder.active.planning import Planner
+from allrounder.active.pool import Known, Pool
+from allrounder.checking import load_records
+from allrounder.encoders.modules import choose_precision
+from allrounder.errors import ProjectError, RunError
+from allrounder.kinds import dump
+from allrounder.ledger import Answer
+from allrounder.loading import load_model
+from allrounder.model import Model
+from allrounder.plan import Plan, make_plan
+from allrounder.records import Records
+from allrounder.runs import Run, latest
+
+Tell = Callable[[str, float, float, str], None]
+
+
+@dataclass
+class Desk:
+    """A pool of a project, what is known of it, and how questions are chosen.
+
+    Args:
+        strategy: the `active` section.
+        records: the records.
+        gathered: which of them are the pool.
+        pool: what can be asked.
+        known: the labels that are there.
+        origin: what told the vectors, in words.
+        model: the fingerprint of the run that told them, if one did.
+    """
+
+    strategy: Strategy
+    records: Records
+    gathered: Gathered
+    pool: Pool
+    known: Known
+    origin: str
+    model: str | None = None
+
+    @property
+    def planner(self) -> Planner:
+        """What chooses questions."""
+        return Planner(self.pool, self.known, self.strategy, start_of(self.strategy))
+
+    def remember(self, events: Iterable[Answer]) -> None:
+        """Take in what people did: what they read is open, what they passed over is closed."""
+        events = list(events)
+        keys = np.array([int(one.key, 16) for one in events], dtype=np.uint64)
+        undone = {one.undoes for one in events if one.act == "undo"}
+        for one, place in zip(events, self.gathered.places(keys).tolist(), strict=True):
+            if place < 0:
+                continue
+            self.known.opened[place] = True
+            if one.act in ("skip", "flag") and one.id not in undone:
+                self.known.closed.setdefault(one.task, set()).add(place)
+
+
+def start_of(strategy: Strategy) -> Strategy:
+    """Return what chooses while a task has too few labels.
+
+    Raises:
+        ProjectError: that needs a model itself.
+    """
+    spec = {"kind": strategy.start, "seed": strategy.seed}
+    start = STRATEGIES.build(spec, at="active.start")
+    if start.needs_model:
+        raise ProjectError(
+            f"`active.start`: {strategy.start} asks what a model says, and at the start there is "
+            f"none. Take one of {', '.join(able())}."
+        )
+    return start
+
+
+def able() -> list[str]:
+    """Return the kinds that choose without a model."""
+    return [name for name, kind in STRATEGIES.builtin.items() if not kind.needs_model]
+
+
+def chosen_strategy(plan: Plan, kind: str | None) -> Strategy:
+    """Return the strategy of a project file, or another kind with what they share."""
+    own = plan.active or Margin()
+    if kind is None or kind == own.kind_name():
+        return own
+    found = STRATEGIES.build(kind, at="--strategy")
+    shared = {name: value for name, value in dump(own).items() if name in vars(Margin())}
+    mine = {name: value for name, value in shared.items() if name in vars(found)}
+    return replace(found, **{name: value for name, value in mine.items() if name != "kind"})
+
+
+def open_desk(plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell) -> Desk:
+    """Read the records, and run the encoders over those that were not read before.
+
+    Args:
+        plan: the project file.
+        runs: where its runs are; the encoders are those of the latest complete one of the same
+            inputs, or as they came.
+        strategy: how questions are chosen.
+        tell: called as it goes on.
+    """
+    records = load_records(plan, trains=False, tell=tell)
+    tasks = asked_tasks(plan.tasks, strategy.tasks)
+    gathered, run = Gathered.of(records), _run(plan, runs)
+    model = _model(plan, run, records, gathered.rows)
+    told = partial(_encoding, tell)
+    said = encoded(model, records, gathered.rows, cache=plan.cache / "pool", progress=told)
+    pool = pool_of(records, gathered, tasks, model.inputs, said)
+    return Desk(
+        strategy=strategy,
+        records=records,
+        gathered=gathered,
+        pool=pool,
+        known=known_of(records, gathered, pool),
+        origin=f"the encoders of runs/{run.path.name}" if run else "the encoders as they came",
+        model=run and run.fingerprint(),
+    )
+
+
+def _encoding(tell: Tell, done: int, total: int) -> None:
+    tell("encode the pool", done, total, "")
+
+
+def _run(plan: Plan, runs: Path) -> Run | None:
+    """Return the latest complete run that reads the inputs of the project."""
+    try:
+        run = latest(runs)
+    except RunError:
+        return None
+    inputs = run.project()["inputs"]
+    same = {name: one.get("fields") for name, one in inputs.items()}
+    return run if same == {n: one.fields for n, one in plan.inputs.items()} else None
+
+
+def _model(plan: Plan, run: Run | None, records: Records, rows: np.ndarray) -> Model:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if run is not None:
+        return load_model(make_plan(run.project(), folder=plan.folder), run)[0][0].to(device)
+    precision = choose_precision(plan.training.precision, device)
+    return model_of(plan.located(), records, rows, precision=precision).to(device)

@@ -1,0 +1,215 @@
+"""The questions most worth asking people next, chosen and put into the ledger."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from allrounder.active import Strategy
+from allrounder.active.cost import Cost
+from allrounder.active.learner import Learner
+from allrounder.active.planning import Asked
+from allrounder.asking.desk import Desk, chosen_strategy, open_desk
+from allrounder.errors import ProjectError
+from allrounder.evaluation.table import aligned
+from allrounder.ledger import NAME, Answers, Question, Where
+from allrounder.plan import Plan
+
+Tell = Callable[[str, float, float, str], None]
+
+SHOWN = 72
+"""Characters of a record that a table shows."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What came of `ask`.
+
+    Args:
+        questions: in the order in which they are to be asked.
+        batch: the name under which they lie in the ledger.
+        shown: each one's record, as a person would read it.
+        suggestions: each one's answer by the model so far; None where there is no model yet.
+        origin: what told how records are alike, in words.
+        seconds: how long answering is expected to take.
+        notes: sentences on what a reader has to know.
+    """
+
+    questions: Sequence[Asked]
+    batch: str
+    shown: Sequence[str]
+    suggestions: Sequence[Mapping[str, Any] | None]
+    origin: str
+    seconds: float
+    notes: Sequence[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "batch": self.batch,
+            "origin": self.origin,
+            "seconds": round(self.seconds),
+            "notes": list(self.notes),
+            "questions": [
+                {"record": text, "task": one.task, "arm": one.arm, "strategy": one.strategy,
+                 "score": one.score, "probability": one.probability, "suggestion": suggestion}
+                for one, text, suggestion in zip(
+                    self.questions, self.shown, self.suggestions, strict=True
+                )
+            ],
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        rows, last = [["task", "why", "model", "record"]], None
+        for one, text, said in zip(self.questions, self.shown, self.suggestions, strict=True):
+            rows.append([one.task, _why(one), _said(said), _cut(text) if text != last else "〃"])
+            last = text
+        head = f"{len(self.questions):,} questions, about {self._minutes}, by {self.origin}:"
+        notes = "\n".join(f"- {note}" for note in self.notes)
+        parts = [head, aligned(rows, left=4)] if self.questions else []
+        return "\n\n".join([*parts, *([notes] if notes else [])])
+
+    @property
+    def _minutes(self) -> str:
+        minutes = self.seconds / 60
+        return f"{minutes:.0f} minutes" if minutes >= 2 else f"{self.seconds:.0f} seconds"
+
+
+def _why(one: Asked) -> str:
+    if one.arm == "random":
+        return "random share"
+    return one.strategy if not one.score else f"{one.strategy} {one.score:.2f}"
+
+
+def _said(suggestion: Mapping[str, Any] | None) -> str:
+    if suggestion is None:
+        return ""
+    value = suggestion["value"]
+    told = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    sure = suggestion.get("probability")
+    return f"{told} {sure:.0%}" if sure is not None else told
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+
+
+def ask(
+    plan: Plan,
+    *,
+    runs: Path,
+    n: int | None = None,
+    minutes: float | None = None,
+    strategy: str | None = None,
+    tell: Tell,
+) -> Asking:
+    """Choose the questions most worth asking next, and append them to the ledger as a batch.
+
+    Args:
+        plan: the project file.
+        runs: where its runs are.
+        n: how many; by default those of the `active` section.
+        minutes: as many as are expected to be answered in that time, instead of `n`.
+        strategy: a kind to choose by, instead of that of the `active` section.
+        tell: called as it goes on.
+    """
+    if n is not None and n < 1:
+        raise ProjectError(f"`n` must be 1 or more. Got {n}.")
+    if minutes is not None and not minutes > 0:
+        raise ProjectError(f"`minutes` must be more than 0. Got {minutes}.")
+    found = chosen_strategy(plan, strategy)
+    desk = open_desk(plan, runs=runs, strategy=found, tell=tell)
+    with Answers(Where.of(NAME, plan.folder)) as ledger:
+        events, asked = list(ledger.events()), sum(1 for _ in ledger.questions())
+        desk.remember(events)
+        cost = Cost.measured(events, found)
+        wanted = n or (cost.most(minutes) if minutes else found.n)
+        questions = desk.planner.questions(wanted, turn=asked)
+        if minutes:
+            questions = cost.within(questions, minutes)
+        suggestions = suggested(desk, questions)
+        batch = ledger.ask(_rows(desk, questions, suggestions)) if questions else ""
+    rows = [int(desk.gathered.rows[one.place]) for one in questions]
+    return Asking(
+        questions=questions,
+        batch=batch,
+        shown=desk.records.legible(desk.records.fields, rows) if rows else [],
+        suggestions=suggestions,
+        origin=desk.origin,
+        seconds=cost.of(questions),
+        notes=_notes(desk, questions, 0 if minutes else wanted),
+    )
+
+
+def _rows(
+    desk: Desk, questions: Sequence[Asked], suggestions: Sequence[Mapping[str, Any] | None]
+) -> list[Question]:
+    return [
+        Question(
+            key=format(int(desk.pool.keys[one.place]), "016x"),
+            task=one.task,
+            arm=one.arm,
+            strategy=one.strategy,
+            score=one.score,
+            probability=one.probability,
+            model=desk.model,
+            suggestion=suggestion,
+            why={"labels": len(desk.known.labels[one.task]), "origin": desk.origin},
+        )
+        for one, suggestion in zip(questions, suggestions, strict=True)
+    ]
+
+
+def suggested(desk: Desk, questions: Sequence[Asked]) -> list[Mapping[str, Any] | None]:
+    """Return what a head fitted on the labels so far answers to each question, if one can be."""
+    found: list[Mapping[str, Any] | None] = [None] * len(questions)
+    planner, order = desk.planner, desk.pool.order(desk.strategy.seed)
+    for name in {one.task for one in questions}:
+        if desk.pool.tasks[name].reads != "record" or not planner.warm(name):
+            continue
+        at = [number for number, one in enumerate(questions) if one.task == name]
+        places = np.array([questions[number].place for number in at])
+        learner = planner.sight(name, order, desk.known.opened).learner
+        for number, answer in zip(at, _answers(learner, desk, name, places), strict=True):
+            (_, value), *_ = answer.items()
+            rest = {k: answer[k] for k in ("probability", "probabilities") if k in answer}
+            found[number] = {"value": value, **rest}
+    return found
+
+
+def _answers(learner: Learner, desk: Desk, name: str, places: np.ndarray) -> list[dict[str, Any]]:
+    scores = learner.scores(desk.pool.vectors[name][places])
+    return learner.task.answers(scores, {})
+
+
+def _notes(desk: Desk, questions: Sequence[Asked], n: int) -> list[str]:
+    found = []
+    if len(questions) < n:
+        found.append(
+            f"{n:,} questions were asked for, but only {len(questions):,} are left: everything "
+            "else has an answer or was passed over."
+        )
+    strategy = desk.strategy
+    if strategy.needs_model:
+        found += [_cold(desk, name, strategy) for name in desk.pool.tasks
+                  if not desk.planner.warm(name)]  # fmt: skip
+    return found
+
+
+def _cold(desk: Desk, name: str, strategy: Strategy) -> str:
+    if desk.pool.tasks[name].reads != "record":
+        return f"{name} is asked by {strategy.start}: no model of it can be fitted in seconds."
+    labels = desk.planner.trained(name)
+    if len(labels) >= strategy.start_n:
+        only = desk.known.labels[name][int(labels[0])]
+        return (
+            f"{name} has one label so far, {only!r}, and a model would learn nothing from it: "
+            f"{strategy.start} chooses until there is another."
+        )
+    return (
+        f"{name} has {len(labels):,} training labels; until there are {strategy.start_n}, "
+        f"{strategy.start} chooses."
+    )
