@@ -84,6 +84,8 @@ def _ordered(value: Any) -> Any:
 def _standing(events: Iterable[Answer]) -> list[Answer]:
     """Return the events that were not undone; an undo may arrive before what it takes back."""
     events = list(events)
+    if len(events) == 1:
+        return [one for one in events if one.act != "undo"]
     gone: set[str | None] = set()
     undos = (one for one in events if one.act == "undo")
     for one in sorted(undos, key=lambda one: one.number, reverse=True):
@@ -93,6 +95,8 @@ def _standing(events: Iterable[Answer]) -> list[Answer]:
 
 
 def _most(answers: Sequence[Answer]) -> Any:
+    if len(answers) == 1:
+        return answers[0].value
     counts = Counter(canonical(one.value) for one in answers)
     most = max(counts.values())
     return next(one.value for one in reversed(answers) if counts[canonical(one.value)] == most)
