@@ -66,6 +66,12 @@ def standings(events: Iterable[Answer]) -> dict[tuple[str, str], Standing]:
     return {pair: standing for pair, standing in found.items() if standing is not None}
 
 
+def labels_of(events: Iterable[Answer]) -> list[Answer]:
+    """Return the labels that were not undone, in order, those that were corrected included."""
+    known = sorted(_standing(events), key=lambda one: one.number)
+    return [one for one in known if one.act == "label"]
+
+
 def canonical(value: Any) -> str:
     """Return a text that is the same for equal labels: order in a list does not matter."""
     return json.dumps(_ordered(value), sort_keys=True)
