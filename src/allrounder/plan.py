@@ -16,6 +16,7 @@ from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.injection import Gazetteer, Injection, Knowledge, Reading
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, MentionFacts, Snapshot, known_words
+from allrounder.ledger import NAME, PASSWORD, Where
 from allrounder.pretraining import PRETRAININGS, Pretraining
 from allrounder.records import Field, Made, Source
 from allrounder.rules import Rules, Terms
@@ -27,7 +28,7 @@ from allrounder.training.starting import Old, Start
 
 SECTIONS = (
     "from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "synthesis",
-    "training", "active",
+    "training", "active", "ledger",
 )  # fmt: skip
 
 
@@ -46,6 +47,7 @@ class Plan:
         pretraining: how an encoder learns without labels.
         synthesis: how labels are made.
         active: how questions are chosen that people are asked.
+        ledger: where answers of people are kept: a file, or the URL of a PostgreSQL database.
         folder: what relative paths are relative to.
         name: the name of the project file.
         sections: the project file as it was written, without defaults.
@@ -61,6 +63,7 @@ class Plan:
     pretraining: Pretraining | None = None
     synthesis: list[Synthesis] = field(default_factory=list)
     active: Strategy | None = None
+    ledger: str = NAME
     folder: Path = field(default_factory=Path)
     name: str = "project"
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -76,6 +79,16 @@ class Plan:
     def cache(self) -> Path:
         """Where what can be computed again is kept."""
         return self.folder / ".allrounder"
+
+    @property
+    def where(self) -> Where:
+        """Where answers of people are kept."""
+        return Where.of(self.ledger, self.folder)
+
+    @property
+    def made(self) -> Path:
+        """The file of labels that were made; answers are in it too unless a server has them."""
+        return self.where.file or self.folder / NAME
 
     def located(self) -> dict[str, Encoder]:
         """Return the encoders with their models found on disk."""
@@ -237,6 +250,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
         pretraining=_pretraining(sections.get("pretraining")),
         synthesis=synthesis,
         active=_active(sections.get("active")),
+        ledger=_ledger(sections.get("ledger")),
         folder=folder,
         name=name,
         sections=deepcopy(dict(sections)),
@@ -263,6 +277,22 @@ def _synthesis(spec: Any) -> list[Synthesis]:
     """Return one kind or several; a bare name stands for a kind."""
     specs = spec if isinstance(spec, list) else [] if spec is None else [spec]
     return [SYNTHESES.build(one, at="synthesis") for one in specs]
+
+
+def _ledger(spec: Any) -> str:
+    """Return where the ledger is; a password would be copied into every run."""
+    if spec is None:
+        return NAME
+    if not isinstance(spec, str) or not spec.strip():
+        raise ProjectError(
+            f"`ledger` must be a path or postgresql://user@host/database. Got {spec!r}."
+        )
+    if Where.of(spec).has_password:
+        raise ProjectError(
+            "`ledger` holds a password, which would be copied into every run. Put it into the "
+            f"environment variable {PASSWORD} instead."
+        )
+    return spec
 
 
 def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:

@@ -62,6 +62,23 @@ def test_what_was_skipped_is_not_asked_again_and_what_was_read_is_preferred(file
     assert not before & {(one.place, one.task) for one in again.questions}
 
 
+def test_answers_are_labels_of_the_next_questions(file):
+    project = Project.load(file)
+    first = [one for one in project.ask(60).questions if one.task == "topic"]
+    with Answers(file.parent / "ledger.db") as ledger:
+        topics = [one for one in ledger.queue() if one.task == "topic"]
+        ledger.append([
+            Answer(id=str(n), who="ann", key=one.key, task="topic", act="label", value="sport")
+            for n, one in enumerate(topics)
+        ])  # fmt: skip
+    before = queue(file)[0].why["labels"]
+    again = project.ask(60)
+    assert not {one.place for one in first} & {
+        one.place for one in again.questions if one.task == "topic"
+    }
+    assert max(one.why["labels"] for one in queue(file) if one.task == "topic") > before
+
+
 def test_a_pool_smaller_than_asked_is_asked_whole_and_told(file):
     found = Project.load(file).ask(1000)
     assert len(found.questions) < 1000

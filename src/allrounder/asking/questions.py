@@ -14,7 +14,7 @@ from allrounder.active.planning import Asked
 from allrounder.asking.desk import Desk, chosen_strategy, open_desk
 from allrounder.errors import ProjectError
 from allrounder.evaluation.table import aligned
-from allrounder.ledger import NAME, Answers, Question, Where
+from allrounder.ledger import Answers, Question
 from allrounder.plan import Plan
 
 Tell = Callable[[str, float, float, str], None]
@@ -122,7 +122,7 @@ def ask(
         raise ProjectError(f"`minutes` must be more than 0. Got {minutes}.")
     found = chosen_strategy(plan, strategy)
     desk = open_desk(plan, runs=runs, strategy=found, tell=tell)
-    with Answers(Where.of(NAME, plan.folder)) as ledger:
+    with Answers(plan.where) as ledger:
         events, asked = list(ledger.events()), sum(1 for _ in ledger.questions())
         desk.remember(events)
         cost = Cost.measured(events, found)

@@ -66,6 +66,12 @@ def standings(events: Iterable[Answer]) -> dict[tuple[str, str], Standing]:
     return {pair: standing for pair, standing in found.items() if standing is not None}
 
 
+def labels_of(events: Iterable[Answer]) -> list[Answer]:
+    """Return the labels that were not undone, in order, those that were corrected included."""
+    known = sorted(_standing(events), key=lambda one: one.number)
+    return [one for one in known if one.act == "label"]
+
+
 def canonical(value: Any) -> str:
     """Return a text that is the same for equal labels: order in a list does not matter."""
     return json.dumps(_ordered(value), sort_keys=True)
@@ -84,6 +90,8 @@ def _ordered(value: Any) -> Any:
 def _standing(events: Iterable[Answer]) -> list[Answer]:
     """Return the events that were not undone; an undo may arrive before what it takes back."""
     events = list(events)
+    if len(events) == 1:
+        return [one for one in events if one.act != "undo"]
     gone: set[str | None] = set()
     undos = (one for one in events if one.act == "undo")
     for one in sorted(undos, key=lambda one: one.number, reverse=True):
@@ -93,6 +101,8 @@ def _standing(events: Iterable[Answer]) -> list[Answer]:
 
 
 def _most(answers: Sequence[Answer]) -> Any:
+    if len(answers) == 1:
+        return answers[0].value
     counts = Counter(canonical(one.value) for one in answers)
     most = max(counts.values())
     return next(one.value for one in reversed(answers) if counts[canonical(one.value)] == most)
