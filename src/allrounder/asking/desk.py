@@ -39,6 +39,7 @@ class Desk:
         known: the labels that are there.
         origin: what told the vectors, in words.
         model: the fingerprint of the run that told them, if one did.
+        lost: tasks for which choosing lost to chance.
     """
 
     strategy: Strategy
@@ -48,11 +49,12 @@ class Desk:
     known: Known
     origin: str
     model: str | None = None
+    lost: frozenset[str] = frozenset()
 
     @property
     def planner(self) -> Planner:
         """What chooses questions."""
-        return Planner(self.pool, self.known, self.strategy, start_of(self.strategy))
+        return Planner(self.pool, self.known, self.strategy, start_of(self.strategy), self.lost)
 
     def remember(self, events: Iterable[Answer]) -> None:
         """Take in what people did: what they read is open, what they passed over is closed."""

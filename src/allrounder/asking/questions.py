@@ -12,6 +12,7 @@ from allrounder.active.cost import Cost
 from allrounder.active.learner import Learner
 from allrounder.active.planning import Asked
 from allrounder.asking.desk import Desk, chosen_strategy, open_desk
+from allrounder.asking.review import Review, review
 from allrounder.errors import ProjectError
 from allrounder.evaluation.table import aligned
 from allrounder.ledger import Answers, Question
@@ -35,6 +36,7 @@ class Asking:
         origin: what told how records are alike, in words.
         seconds: how long answering is expected to take.
         notes: sentences on what a reader has to know.
+        review: what asking has come to so far.
     """
 
     questions: Sequence[Asked]
@@ -44,6 +46,7 @@ class Asking:
     origin: str
     seconds: float
     notes: Sequence[str] = field(default_factory=list)
+    review: Review | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -52,6 +55,7 @@ class Asking:
             "origin": self.origin,
             "seconds": round(self.seconds),
             "notes": list(self.notes),
+            "review": self.review and self.review.to_dict(),
             "questions": [
                 {"record": text, "task": one.task, "arm": one.arm, "strategy": one.strategy,
                  "score": one.score, "probability": one.probability, "suggestion": suggestion}
@@ -67,7 +71,8 @@ class Asking:
             rows.append([one.task, _why(one), _said(said), _cut(text) if text != last else "〃"])
             last = text
         head = f"{len(self.questions):,} questions, about {self._minutes}, by {self.origin}:"
-        notes = "\n".join(f"- {note}" for note in self.notes)
+        told = [*self.notes, *(self.review.notes if self.review else [])]
+        notes = "\n".join(f"- {note}" for note in told)
         parts = [head, aligned(rows, left=4)] if self.questions else []
         return "\n\n".join([*parts, *([notes] if notes else [])])
 
@@ -123,11 +128,13 @@ def ask(
     found = chosen_strategy(plan, strategy)
     desk = open_desk(plan, runs=runs, strategy=found, tell=tell)
     with Answers(plan.where) as ledger:
-        events, asked = list(ledger.events()), sum(1 for _ in ledger.questions())
+        events, before = list(ledger.events()), list(ledger.questions())
         desk.remember(events)
+        looked = review(desk, before, events, path=plan.cache / "review.json")
+        desk.lost = looked.lost if looked else frozenset()
         cost = Cost.measured(events, found)
         wanted = n or (cost.most(minutes) if minutes else found.n)
-        questions = desk.planner.questions(wanted, turn=asked)
+        questions = desk.planner.questions(wanted, turn=len(before))
         if minutes:
             questions = cost.within(questions, minutes)
         suggestions = suggested(desk, questions)
@@ -141,6 +148,7 @@ def ask(
         origin=desk.origin,
         seconds=cost.of(questions),
         notes=_notes(desk, questions, 0 if minutes else wanted),
+        review=looked,
     )
 
 
