@@ -293,7 +293,7 @@ def test_a_file_without_sections_is_refused(write, text):
     path = write(text)
     assert refused(path) == (
         f"{path} must hold sections such as from, sources, inputs, knowledge, fusion, tasks, "
-        "pretraining, synthesis, training."
+        "pretraining, synthesis, training, label."
     )
 
 

@@ -15,6 +15,7 @@ from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.injection import Gazetteer, Injection, Knowledge, Reading
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, MentionFacts, Snapshot, known_words
+from allrounder.ledger import NAME, Label, Where
 from allrounder.pretraining import PRETRAININGS, Pretraining
 from allrounder.records import Field, Made, Source
 from allrounder.rules import Rules, Terms
@@ -26,7 +27,7 @@ from allrounder.training.starting import Old, Start
 
 SECTIONS = (
     "from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "synthesis",
-    "training",
+    "training", "label",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ class Plan:
         knowledge: what is known of the world that records are about.
         pretraining: how an encoder learns without labels.
         synthesis: how labels are made.
+        label: how people are asked.
         folder: what relative paths are relative to.
         name: the name of the project file.
         sections: the project file as it was written, without defaults.
@@ -58,6 +60,7 @@ class Plan:
     knowledge: Knowledge | None = None
     pretraining: Pretraining | None = None
     synthesis: list[Synthesis] = field(default_factory=list)
+    label: Label = field(default_factory=Label)
     folder: Path = field(default_factory=Path)
     name: str = "project"
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -73,6 +76,11 @@ class Plan:
     def cache(self) -> Path:
         """Where what can be computed again is kept."""
         return self.folder / ".allrounder"
+
+    @property
+    def where(self) -> Where:
+        """Where answers of people are kept."""
+        return Where.of(NAME, self.folder)
 
     def located(self) -> dict[str, Encoder]:
         """Return the encoders with their models found on disk."""
@@ -233,6 +241,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
         knowledge=_knowledge(sections.get("knowledge"), inputs),
         pretraining=_pretraining(sections.get("pretraining")),
         synthesis=synthesis,
+        label=build(Label, sections.get("label") or {}, at="label"),
         folder=folder,
         name=name,
         sections=deepcopy(dict(sections)),

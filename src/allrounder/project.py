@@ -28,11 +28,13 @@ if TYPE_CHECKING:
         explaining,
         gating,
         judging,
+        labeling,
         prediction,
         shadowing,
         synthesizing,
         writing,
     )
+    from allrounder.labeling import Ready
     from allrounder.pretraining import verb as pretraining
     from allrounder.pretraining.report import PretrainingReport
     from allrounder.synthesis.report import SynthesisReport
@@ -43,7 +45,7 @@ else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
     gating, writing = lazy("allrounder.gating"), lazy("allrounder.writing")
-    synthesizing = lazy("allrounder.synthesizing")
+    synthesizing, labeling = lazy("allrounder.synthesizing"), lazy("allrounder.labeling")
     pretraining = lazy("allrounder.pretraining.verb")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
 
@@ -279,6 +281,22 @@ class Project:
         """
         options = {"trials": trials, "workers": workers, "out": out, "resume": resume}
         return searching.tune(self.plan, search=search, tell=self.tell, **options)
+
+    def label(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        ready: Callable[["Ready"], None] = lambda _: None,
+    ) -> None:
+        """Serve the page where people label records, until somebody stops it.
+
+        Args:
+            host: the address to be reached at; any but this machine's own needs named people.
+            port: the port; by default the first free one from 8400.
+            ready: called once, when the page can be opened.
+        """
+        labeling.serve(self.plan, host=host, port=port, ready=ready, tell=self.tell)
 
     def _trained(self) -> Plan:
         """Return the plan of the run: labels learned, sources beside the project file."""
