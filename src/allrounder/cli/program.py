@@ -10,6 +10,7 @@ from allrounder.cli import (
     evaluate,
     kinds,
     knowledge,
+    labels,
     predict,
     pretrain,
     rules,
@@ -20,7 +21,9 @@ from allrounder.cli import (
 from allrounder.cli.shared import EXIT_BAD_INPUT, EXIT_OK, EXIT_STOPPED
 from allrounder.errors import Error
 
-VERBS = (check, pretrain, train, evaluate, predict, tune, synthesize, knowledge, rules, kinds)
+VERBS = (
+    check, pretrain, train, evaluate, predict, tune, synthesize, labels, knowledge, rules, kinds,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
