@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,18 @@ from allrounder.errors import ProjectError, listed
 from allrounder.evaluation.advice import Advice
 from allrounder.evaluation.table import aligned
 from allrounder.knowledge.findings import Stats, stats_of
+from allrounder.ledger import Answers, given
 from allrounder.plan import Plan
-from allrounder.records import SPLITS, DataReport, Records, TextField, inspect, load
+from allrounder.records import (
+    SPLITS,
+    DataReport,
+    Records,
+    TextField,
+    answered,
+    check_records,
+    inspect,
+    load,
+)
 from allrounder.rules import Rules, Terms
 from allrounder.rules.counting import countable
 from allrounder.rules.votes import refuse_silence, voters
@@ -81,6 +91,7 @@ class CheckReport:
         return [
             *_aside(self.data),
             *map(str, self.data.skipped),
+            *self.data.told,
             *_leaks(self.data),
             *_labels(self.data, self.frozen),
             *_untrained_labels(self.untrained),
@@ -99,23 +110,38 @@ class CheckReport:
 
 
 def load_records(plan: Plan, *, trains: bool = True, tell: Tell | None = None) -> Records:
-    """Read the sources of a plan into one table on disk.
+    """Read the sources of a plan into one table on disk, and lay over it what people answered.
 
     Args:
         plan: the plan.
         trains: whether every task must have labels, and every split records.
         tell: called as reading goes on.
     """
-    return load(
+    columns = plan.columns()
+    records = load(
         plan.sources,
         fields=plan.fields,
-        columns=plan.columns(),
+        columns=columns,
         folder=plan.folder,
         cache=plan.cache / "records",
-        trains=trains,
-        without=plan.start.freeze if plan.start else (),
+        trains=False,
         tell=tell,
     )
+    answers, told = _answers(plan)
+    if answers:
+        records = answered(records, answers, columns)
+    if trains:
+        check_records(records, columns, plan.start.freeze if plan.start else ())
+    return replace(records, told=[*records.told, *told]) if told else records
+
+
+def _answers(plan: Plan) -> tuple[dict[tuple[str, str], Any], list[str]]:
+    """Return the labels that people gave, by key and task, and what is to be told of them."""
+    if not given(plan.where):
+        return {}, []
+    with Answers(plan.where, read_only=True) as ledger:
+        values = {pair: one.value for pair, one in ledger.standing().items()}
+        return values, [ledger.newer] if ledger.newer else []
 
 
 def in_numbers(plan: Plan, records: Records) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """SQLite files of our own: how they are opened, marked and made, and what is wrong with them."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,9 +69,9 @@ class Kind:
         Raises:
             RunError: the file is of another kind or of a newer format, or cannot be opened.
         """
-        mode = "ro" if read_only else "rwc"
+        mode = _reading(path) if read_only else "mode=rwc"
         with self.spoken(path):
-            uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+            uri = f"file:{quote(str(path.absolute()))}?{mode}"
             link = sqlite3.connect(
                 uri,
                 uri=True,
@@ -118,6 +119,12 @@ class Kind:
             self.make(link)
             link.execute(f"PRAGMA application_id = {self.application}")
             link.execute(f"PRAGMA user_version = {self.format}")
+
+
+def _reading(path: Path) -> str:
+    """Return how to read a file; where nothing can lie beside it, nobody writes it either."""
+    alone = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    return "mode=ro&immutable=1" if alone else "mode=ro"
 
 
 def _is_empty(link: sqlite3.Connection) -> bool:

@@ -15,7 +15,7 @@ from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.injection import Gazetteer, Injection, Knowledge, Reading
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, MentionFacts, Snapshot, known_words
-from allrounder.ledger import NAME, Label, Where
+from allrounder.ledger import NAME, PASSWORD, Label, Where
 from allrounder.pretraining import PRETRAININGS, Pretraining
 from allrounder.records import Field, Made, Source
 from allrounder.rules import Rules, Terms
@@ -27,7 +27,7 @@ from allrounder.training.starting import Old, Start
 
 SECTIONS = (
     "from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "synthesis",
-    "training", "label",
+    "training", "ledger", "label",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ class Plan:
         knowledge: what is known of the world that records are about.
         pretraining: how an encoder learns without labels.
         synthesis: how labels are made.
+        ledger: where answers of people are kept: a file, or the URL of a PostgreSQL database.
         label: how people are asked.
         folder: what relative paths are relative to.
         name: the name of the project file.
@@ -60,6 +61,7 @@ class Plan:
     knowledge: Knowledge | None = None
     pretraining: Pretraining | None = None
     synthesis: list[Synthesis] = field(default_factory=list)
+    ledger: str = NAME
     label: Label = field(default_factory=Label)
     folder: Path = field(default_factory=Path)
     name: str = "project"
@@ -80,7 +82,12 @@ class Plan:
     @property
     def where(self) -> Where:
         """Where answers of people are kept."""
-        return Where.of(NAME, self.folder)
+        return Where.of(self.ledger, self.folder)
+
+    @property
+    def made(self) -> Path:
+        """The file of labels that were made; answers are in it too unless a server has them."""
+        return self.where.file or self.folder / NAME
 
     def located(self) -> dict[str, Encoder]:
         """Return the encoders with their models found on disk."""
@@ -241,6 +248,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
         knowledge=_knowledge(sections.get("knowledge"), inputs),
         pretraining=_pretraining(sections.get("pretraining")),
         synthesis=synthesis,
+        ledger=_ledger(sections.get("ledger")),
         label=build(Label, sections.get("label") or {}, at="label"),
         folder=folder,
         name=name,
@@ -261,6 +269,22 @@ def _synthesis(spec: Any) -> list[Synthesis]:
     """Return one kind or several; a bare name stands for a kind."""
     specs = spec if isinstance(spec, list) else [] if spec is None else [spec]
     return [SYNTHESES.build(one, at="synthesis") for one in specs]
+
+
+def _ledger(spec: Any) -> str:
+    """Return where the ledger is; a password would be copied into every run."""
+    if spec is None:
+        return NAME
+    if not isinstance(spec, str) or not spec.strip():
+        raise ProjectError(
+            f"`ledger` must be a path or postgresql://user@host/database. Got {spec!r}."
+        )
+    if Where.of(spec).has_password:
+        raise ProjectError(
+            "`ledger` holds a password, which would be copied into every run. Put it into the "
+            f"environment variable {PASSWORD} instead."
+        )
+    return spec
 
 
 def _knowledge(spec: Any, inputs: Mapping[str, Encoder]) -> Knowledge | None:

@@ -15,7 +15,6 @@ from allrounder.errors import RunError, listed
 from allrounder.evaluation.gate import GateReport
 from allrounder.judging import job_of
 from allrounder.knowledge import MentionFacts
-from allrounder.ledger import NAME
 from allrounder.ledger.made import Ledger
 from allrounder.plan import Plan, make_plan
 from allrounder.prediction import Predictor
@@ -48,7 +47,7 @@ def synthesize(plan: Plan, *, runs: Path, resume: Resume, tell: Tell) -> Synthes
         plan.synthesis or [Noise()],
         material,
         folder=plan.folder / "synthesis",
-        ledger=plan.folder / NAME,
+        ledger=plan.made,
         resume=resume,
         tell=tell,
     )
@@ -117,7 +116,7 @@ def retire(plan: Plan, runs: Path) -> int:
     Returns:
         How many these are.
     """
-    path, run = plan.folder / NAME, _latest(runs)
+    path, run = plan.made, _latest(runs)
     if run is None or not path.exists():
         return 0
     with Ledger(path) as ledger:

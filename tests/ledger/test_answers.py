@@ -354,6 +354,52 @@ def test_a_full_disk_is_told_and_what_was_acknowledged_is_there(tmp_path):
         assert ids(ledger) == [*sent, "more"]
 
 
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of its own of two megabytes, and what mounts it again in another way."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        return subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True
+        )
+
+    if sys.platform != "linux" or mount("size=2m").returncode:
+        pytest.skip("only root may mount a disk")
+    yield folder, mount
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_on_a_disk_that_is_really_full_nothing_is_lost_and_it_goes_on_when_there_is_room(disk):
+    folder, mount = disk
+    path, sent = folder / "ledger.db", []
+    with Answers(path) as ledger:
+        with pytest.raises(RunError, match="disk"):
+            for n in range(10_000):
+                ledger.append([answer(f"{n}-{i}", "word " * 50) for i in range(5)])
+                sent += [f"{n}-{i}" for i in range(5)]
+        assert sent
+        assert ids(ledger) == sent
+        mount("remount,size=8m")
+        ledger.append([answer("more")])
+    with Answers(path) as ledger:
+        assert ids(ledger) == [*sent, "more"]
+
+
+def test_on_a_disk_that_can_only_be_read_it_is_read(disk):
+    folder, mount = disk
+    path = folder / "ledger.db"
+    with Answers(path) as ledger:
+        ledger.append([answer("x")])
+    mount("remount,ro")
+    assert given(Where.of(path))
+    with Answers(path, read_only=True) as ledger:
+        assert ids(ledger) == ["x"]
+    with pytest.raises(RunError, match=r"cannot be opened. Is the folder there, and may it be"):
+        Answers(path)
+
+
 def test_a_file_that_is_not_there_holds_nothing_and_is_not_made_by_reading(tmp_path):
     path = tmp_path / "ledger.db"
     assert not given(Where.of(path))

@@ -20,7 +20,7 @@ class Desk:
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         return name
 
-    def load(self, *sources: dict | str, fields=("text",), **columns) -> Records:
+    def load(self, *sources: dict | str, fields=("text",), trains=True, **columns) -> Records:
         specs = [{"path": spec} if isinstance(spec, str) else spec for spec in sources]
         return load(
             [kinds.build(Source, spec, at=f"sources.{i}") for i, spec in enumerate(specs)],
@@ -28,6 +28,7 @@ class Desk:
             columns=columns,
             folder=self.folder,
             cache=self.folder / "cache",
+            trains=trains,
         )
 
 

@@ -11,6 +11,7 @@ from allrounder.cli import (
     kinds,
     knowledge,
     label,
+    labels,
     predict,
     pretrain,
     rules,
@@ -22,18 +23,9 @@ from allrounder.cli.shared import EXIT_BAD_INPUT, EXIT_OK, EXIT_STOPPED
 from allrounder.errors import Error
 
 VERBS = (
-    check,
-    pretrain,
-    train,
-    evaluate,
-    predict,
-    tune,
-    synthesize,
-    label,
-    knowledge,
-    rules,
+    check, pretrain, train, evaluate, predict, tune, synthesize, label, labels, knowledge, rules,
     kinds,
-)
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,11 +4,12 @@ from allrounder.ledger.answers import Answers, given
 from allrounder.ledger.events import ACTS, Answer, Question
 from allrounder.ledger.settings import Label
 from allrounder.ledger.standing import Standing, canonical, remaining, standing_of, standings
-from allrounder.ledger.where import NAME, Where
+from allrounder.ledger.where import NAME, PASSWORD, Where
 
 __all__ = [
     "ACTS",
     "NAME",
+    "PASSWORD",
     "Answer",
     "Answers",
     "Label",

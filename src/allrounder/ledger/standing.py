@@ -60,6 +60,8 @@ def standing_of(events: Iterable[Answer]) -> Standing | None:
 def remaining(events: Iterable[Answer]) -> list[Answer]:
     """Return the events that were not undone; an undo may arrive before what it takes back."""
     events = list(events)
+    if len(events) == 1:
+        return [one for one in events if one.act != "undo"]
     gone: set[str | None] = set()
     undos = (one for one in events if one.act == "undo")
     for one in sorted(undos, key=lambda one: one.number, reverse=True):
@@ -75,6 +77,12 @@ def standings(events: Iterable[Answer]) -> dict[tuple[str, str], Standing]:
         by_pair[one.key, one.task].append(one)
     found = {pair: standing_of(these) for pair, these in by_pair.items()}
     return {pair: standing for pair, standing in found.items() if standing is not None}
+
+
+def labels_of(events: Iterable[Answer]) -> list[Answer]:
+    """Return the labels that were not undone, in order, those that were corrected included."""
+    known = sorted(remaining(events), key=lambda one: one.number)
+    return [one for one in known if one.act == "label"]
 
 
 def canonical(value: Any) -> str:
@@ -93,6 +101,8 @@ def _ordered(value: Any) -> Any:
 
 
 def _most(answers: Sequence[Answer]) -> Any:
+    if len(answers) == 1:
+        return answers[0].value
     counts = Counter(canonical(one.value) for one in answers)
     most = max(counts.values())
     return next(one.value for one in reversed(answers) if counts[canonical(one.value)] == most)

@@ -96,9 +96,11 @@ class Store:
 
     def mark(self) -> tuple[str, int]:
         """Return the name of the ledger and the number of its latest answer."""
+        if not self._has:
+            return "", 0
         with self._link() as link:
             name = select(ABOUT.c.value).where(ABOUT.c.key == "identity")
-            latest = link.execute(select(func.max(ANSWERS.c.number))).scalar() if self._has else 0
+            latest = link.execute(select(func.max(ANSWERS.c.number))).scalar()
             return str(link.execute(name).scalar()), latest or 0
 
     def _rows(self, sentence: Select) -> list[Row]:
@@ -136,7 +138,7 @@ class Store:
                     "or schema of its own."
                 )
             if self.read_only:
-                raise RunError(f"{self.where} holds no ledger yet. Ask or answer first.")
+                return
             ABOUT.create(link)
             about = {"identity": uuid4().hex, "format": str(LEDGER.format)}
             link.execute(insert(ABOUT), [{"key": k, "value": v} for k, v in about.items()])

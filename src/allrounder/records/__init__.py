@@ -1,6 +1,8 @@
 """Records: read from files of many formats, split, checked, and kept on disk."""
 
+from allrounder.records.answered import answered, labels_read
 from allrounder.records.aside import Aside, as_csv
+from allrounder.records.checks import check_records
 from allrounder.records.column import BadValue, Column, Made
 from allrounder.records.field import Field, NumberField, Read, TextField
 from allrounder.records.handing import handed
@@ -27,10 +29,13 @@ __all__ = [
     "Source",
     "Split",
     "TextField",
+    "answered",
     "as_csv",
+    "check_records",
     "content",
     "handed",
     "inspect",
+    "labels_read",
     "load",
     "stream",
 ]

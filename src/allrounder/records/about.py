@@ -1,8 +1,8 @@
 """What is kept with a table of records beside its columns."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 
@@ -25,6 +25,7 @@ class About:
         skipped: the lines that gave no record, by source.
         files: path, size and time of change of every file that the sources name.
         num_leaking: how many records of a ledger were left out, as validation or test has them.
+        columns: the path of every source → the names of its columns.
     """
 
     fingerprint: str
@@ -33,6 +34,7 @@ class About:
     skipped: list[Skipped]
     files: pa.Table
     num_leaking: int = 0
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: pa.Table) -> "About":
@@ -46,6 +48,7 @@ class About:
                 skipped=[Skipped(**one) for one in json.loads(held[b"skipped"])],
                 files=files.read_all(),
                 num_leaking=int(held[b"num_leaking"]),
+                columns=json.loads(held[b"columns"]),
             )
 
     def metadata(self) -> dict[str, str | bytes]:
@@ -59,6 +62,7 @@ class About:
             "aside": json.dumps(self.aside),
             "num_read": str(self.num_read),
             "num_leaking": str(self.num_leaking),
+            "columns": json.dumps(self.columns),
             "skipped": json.dumps([asdict(one) for one in self.skipped]),
             "files": files.getvalue().to_pybytes(),
         }

@@ -7,32 +7,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from allrounder.errors import DataError, did_you_mean, listed
+from allrounder.records.column import Column
+from allrounder.records.records import Records
 from allrounder.records.source import SPLITS
 
 
-def check_table(
-    table: pa.Table,
-    tasks: Sequence[str],
-    found: Mapping[str, Sequence[str]],
-    *,
-    made_of: Mapping[str, Iterable[str]],
+def check_records(
+    records: Records, columns: Mapping[str, Column], without: Sequence[str] = ()
 ) -> None:
     """Refuse records that cannot train and judge a model.
 
     Args:
-        table: All records.
-        tasks: Their tasks.
-        found: The path of every source → the columns in it.
-        made_of: Task whose labels are made from inputs → those.
+        records: All records.
+        columns: Task → how its labels are read.
+        without: Tasks that may have no labels.
 
     Raises:
         DataError: where a task has no label or only one class, or a split has no record.
     """
+    table = records.table
+    tasks = [task for task in columns if task not in without]
     for task in tasks:
-        if task in made_of:
-            _check_made(task, table[task], made_of[task])
+        if made_of := columns[task].made_of:
+            _check_made(task, table[task], made_of)
         else:
-            _check_labels(task, table[task], found)
+            _check_labels(task, table[task], records.columns)
     _check_splits(np.bincount(table["split"].to_numpy(), minlength=len(SPLITS)).tolist())
     for task in tasks:
         _check_trains(task, table)

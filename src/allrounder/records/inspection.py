@@ -79,6 +79,7 @@ class DataReport:
         num_aside: How many records were set aside.
         num_read: How many records were read, those set aside included.
         skipped: By source, the lines that gave no record.
+        told: Sentences on what people answered.
         duplicates: Records whose content was there before.
         conflicts: Task → contents that carry different labels.
         leaks: Contents that stand in more than one split.
@@ -103,6 +104,7 @@ class DataReport:
     num_aside: int = 0
     num_read: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -138,6 +140,7 @@ def inspect(records: Records, columns: Mapping[str, Column]) -> DataReport:
         num_aside=num_aside(records.aside),
         num_read=records.num_read,
         skipped=records.skipped,
+        told=records.told,
     )
 
 

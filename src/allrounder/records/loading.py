@@ -17,7 +17,7 @@ from allrounder import kinds
 from allrounder.errors import DataError
 from allrounder.records.about import About, files_table
 from allrounder.records.aside import Aside, check_share
-from allrounder.records.checks import check_table
+from allrounder.records.checks import check_records
 from allrounder.records.column import BadValue, Column
 from allrounder.records.field import Field, filled
 from allrounder.records.keys import Digest, content_keys, hashes, hexadecimal
@@ -29,7 +29,7 @@ from allrounder.records.source import Source, Split
 from allrounder.records.splits import assigned, completed, decisive, kept
 from allrounder.records.wiring import check_names
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the same sources would give another table."""
 
 Tell = Callable[[str, float, float, str], None]
@@ -71,7 +71,7 @@ def load(
     """
     check_names(list(fields), list(columns))
     found = [opened(source, Path(folder)) for source in sources]
-    plan = Plan(found, dict(fields), dict(columns), trains, list(without))
+    plan = Plan(found, dict(fields), dict(columns))
     path = Path(cache) / f"{plan.fingerprint()}.arrow"
     table = _mapped(path)
     if table is None:
@@ -79,7 +79,7 @@ def load(
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     _tidy(path)
     about = About.of(table)
-    return Records(
+    records = Records(
         table=table.replace_schema_metadata(None),
         opened=found,
         fields=list(plan.fields),
@@ -89,7 +89,11 @@ def load(
         num_read=about.num_read,
         num_leaking=about.num_leaking,
         skipped=about.skipped,
+        columns=about.columns,
     )
+    if trains:
+        check_records(records, columns, without)
+    return records
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,11 @@ class Plan:
     sources: list[Opened]
     fields: dict[str, Field]
     columns: dict[str, Column]
-    trains: bool
-    without: list[str]
 
     def fingerprint(self) -> str:
         """Return a hash of everything the table depends on, the times of change included."""
         parts = {
             "version": VERSION,
-            "trains": [self.trains, *self.without],
             "sources": [[kinds.dump(source.source), stat_of(source)] for source in self.sources],
             "fields": {name: repr(found) for name, found in self.fields.items()},
             "columns": {task: repr(column) for task, column in self.columns.items()},
@@ -181,11 +182,6 @@ def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
     judged = judged_keys(tables)
     kept = [draft.sheltered(found, judged) for draft, found in zip(drafts, tables, strict=True)]
     table = pa.concat_tables(kept)
-    if plan.trains:
-        found = {draft.source.path: list(draft.reader.names) for draft in drafts}
-        made_of = {n: column.made_of for n, column in plan.columns.items() if column.made_of}
-        tasks = [name for name in plan.columns if name not in plan.without]
-        check_table(table, tasks, found, made_of=made_of)
     about = About(
         fingerprint=_digest(table, plan),
         aside=[one for draft in drafts for one in draft.aside],
@@ -193,6 +189,7 @@ def _write_within(plan: Plan, scratch: Path, path: Path, tell: Tell) -> None:
         num_leaking=sum(map(len, tables)) - len(table),
         skipped=[draft.reader.skipped for draft in drafts if draft.reader.skipped],
         files=pa.concat_tables([files for draft in drafts for files in draft.files]),
+        columns={draft.source.path: list(draft.reader.names) for draft in drafts},
     )
     tell("read", about.num_read, about.num_read, "")
     table = table.replace_schema_metadata(about.metadata())

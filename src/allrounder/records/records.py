@@ -1,7 +1,7 @@
 """The records of a project as one table on disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,8 @@ class Records:
     every task; a missing field or label is null. Records with a bad value are not in it
     but in `aside`; `num_read` counts them too. `num_leaking` counts made records
     that were left out, because validation or test holds them or what they were made from.
-    `skipped` counts lines that gave no record.
+    `skipped` counts lines that gave no record. `columns` has the names of the columns of each
+    source, by path. `told` are sentences on what people answered.
     """
 
     table: pa.Table
@@ -36,6 +37,8 @@ class Records:
     num_read: int = 0
     num_leaking: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -54,7 +57,7 @@ class Records:
                 f"{self.num_leaking:,} made records were left out: they, or what they were made "
                 "from, stand in validation or test now."
             )
-        return [*notes, *map(str, self.skipped)]
+        return [*notes, *map(str, self.skipped), *self.told]
 
     def indices(self, split: str | None = None, task: str | None = None) -> np.ndarray:
         """Return the records of a split, or those with a label for a task, as rising int64."""
