@@ -96,7 +96,7 @@ def visit(chrome):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: "Policy" in m.text and errors.append(m.text))
         page.goto(url)
-        page.wait_for_selector(".card, .empty h1")
+        page.wait_for_selector(".card, .empty:not(.waiting)")
         return page
 
     yield visited

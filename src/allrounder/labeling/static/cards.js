@@ -13,7 +13,7 @@ export const hueOf = (form, label) => form.labels.indexOf(label) % HUES;
 
 export class Card {
   constructor(page, form, at) {
-    Object.assign(this, { page, form, at, chosen: null, brush: null });
+    Object.assign(this, { page, form, at, chosen: null, brush: null, last: null });
     this.body = el("div.body");
     this.note = el("p.note", { role: "status" });
     this.state = el("span.state");
@@ -180,6 +180,7 @@ export class Card {
     }
     const span = { ...this.chosen, label: name };
     this.chosen = null;
+    this.last = span.end;
     document.getSelection()?.removeAllRanges();
     announce(`${this.text.said(span)}: ${name}`);
     this.draft(withSpan(this.value, span));
@@ -193,7 +194,7 @@ export class Card {
 
   arrow(event) {
     const way = event.key === "ArrowRight" ? 1 : -1;
-    const found = this.text?.step(way, { grow: event.shiftKey && !event.altKey, fine: event.altKey, from: event.altKey && event.shiftKey });
+    const found = this.text?.step(way, { grow: event.shiftKey && !event.altKey, fine: event.altKey, from: event.altKey && event.shiftKey, at: this.last });
     if (found) { this.chosen = found; announce(this.text.said(found)); this.show(); }
   }
 

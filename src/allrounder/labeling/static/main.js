@@ -92,7 +92,7 @@ class Page {
       el("button.count", { type: "button", title: t("progress"), onclick: () => panels.progress(this.sync.progress) }, this.meter, this.counted),
       el("span.gap"), this.disputes,
       session.guidelines && el("button.plain.wide", { type: "button", onclick: () => this.guidelines() }, t("guidelines"), el("kbd", { "aria-hidden": "true" }, "G")),
-      icon("↺", "history", () => this.history()), icon("?", "keys", () => this.help()),
+      icon("↺", "history", () => this.history()), icon("?", "keys", () => this.help(), { class: "keys-button" }),
       icon(words.language() === "zh" ? "EN" : "中", "language", () => this.speak()), icon("◐", "theme", () => theme()),
       el("span.who", { title: t(`role.${session.role}`) }, session.who));
     this.status();
@@ -144,7 +144,7 @@ class Page {
     const record = this.work.record;
     if (!record) return this.drawEmpty();
     this.view = new RecordView(record, { onmark: (field, chosen, isSpan) => this.marked(field, chosen, isSpan) });
-    const place = el("div.cards");
+    const place = el("div.cards", { class: record.tasks.length > 2 ? "tight" : "" });
     this.cards = [];
     fill(byId("desk"), el("div.stage", { tabIndex: 0, role: "region", "aria-label": t("record") }, this.view.node), place);
     record.tasks.forEach((task, at) => this.cards.push(new Card(this, this.forms.get(task.task), at)));
@@ -158,7 +158,7 @@ class Page {
     this.view = null;
     this.cards = [];
     const [title, text] = !this.work.loaded ? ["loading", ""] : this.work.mode === "disputes" ? ["disputes.none", "disputes.none.text"] : ["all.done", "all.done.text"];
-    fill(byId("desk"), el("div.empty", {}, el("h1", {}, t(title)), text && el("p", {}, t(text)), this.sync.away && el("p", {}, t("state.offline"))));
+    fill(byId("desk"), el("div.empty", { class: this.work.loaded ? "" : "waiting" }, el("h1", {}, t(title)), text && el("p", {}, t(text)), this.sync.away && el("p", {}, t("state.offline"))));
     if (this.session.left_out.length && this.work.loaded) byId("desk").firstChild.append(el("p.note", {}, t("left.out", { names: this.session.left_out.join(", ") })));
   }
 

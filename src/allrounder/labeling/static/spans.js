@@ -1,6 +1,7 @@
 // Stretches of a text: places count Unicode characters (code points), as the ledger does.
 
 const LETTER = /[\p{L}\p{N}\p{M}_]/u;
+const WORD = /[\p{L}\p{N}]/u;
 const ALONE = [
   [0x0e00, 0x0eff], [0x1000, 0x109f], [0x1780, 0x17ff], [0x2e80, 0x31ff], [0x3400, 0x9fff],
   [0xf900, 0xfaff], [0x20000, 0x3ffff],
@@ -23,7 +24,7 @@ export function words(text) {
   let start = 0;
   for (let at = 1; at <= text.length; at++) {
     if (at < text.length && isInside(text, at)) continue;
-    if (LETTER.test(text[start])) found.push([start, at]);
+    if (text.slice(start, at).some((point) => WORD.test(point))) found.push([start, at]);
     start = at;
   }
   return found;

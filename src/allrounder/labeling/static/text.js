@@ -85,7 +85,8 @@ export class TextView {
   }
 
   // Move, or with `grow` widen, what is chosen by a word, or with `fine` by a character.
-  step(way, { grow = false, fine = false, from = false } = {}) {
+  // Without a choice it goes on from `at`, where something was marked last.
+  step(way, { grow = false, fine = false, from = false, at = null } = {}) {
     if (fine && this.chosen) {
       let { start, end } = this.chosen;
       if (from) start = Math.min(end - 1, Math.max(0, start + way));
@@ -94,11 +95,12 @@ export class TextView {
     }
     this.words ??= words(this.points);
     if (!this.words.length) return null;
-    if (!this.chosen) return span(way > 0 ? this.words[0] : this.words.at(-1));
-    const { start, end } = this.chosen;
+    const here = this.chosen ?? (at === null ? null : { start: at, end: at });
+    if (!here) return span(way > 0 ? this.words[0] : this.words.at(-1));
+    const { start, end } = here;
     const next = this.words.find(([low]) => low >= end);
     const before = this.words.findLast(([, high]) => high <= start);
-    if (!grow) return span((way > 0 ? next : before) ?? [start, end]);
+    if (!grow) return span((way > 0 ? next : before) ?? (this.chosen ? [start, end] : this.words.at(way > 0 ? -1 : 0)));
     if (way > 0) return { start, end: next ? next[1] : end };
     const inner = this.words.filter(([low, high]) => low >= start && high <= end);
     return inner.length > 1 ? { start, end: inner.at(-2)[1] } : this.chosen;
