@@ -42,7 +42,7 @@ def refused(path: Path, *changes: str) -> str:
             {"task": {}},
             "`task` is not a section of a project file. Did you mean 'tasks'? "
             "Known: from, sources, inputs, knowledge, fusion, tasks, pretraining, synthesis, "
-            "training, active, ledger.",
+            "training, active, ledger, label.",
         ),
         ({"tasks": None}, "The project file has no `tasks`, and cannot do without."),
         ({"sources": []}, "The project file has no `sources`, and cannot do without."),
@@ -293,7 +293,7 @@ def test_a_file_without_sections_is_refused(write, text):
     path = write(text)
     assert refused(path) == (
         f"{path} must hold sections such as from, sources, inputs, knowledge, fusion, tasks, "
-        "pretraining, synthesis, training, active, ledger."
+        "pretraining, synthesis, training, active, ledger, label."
     )
 
 

@@ -16,7 +16,7 @@ from allrounder.fusion import FUSIONS, Concat, Fusion
 from allrounder.injection import Gazetteer, Injection, Knowledge, Reading
 from allrounder.kinds import build, dump, importable
 from allrounder.knowledge import Base, MentionFacts, Snapshot, known_words
-from allrounder.ledger import NAME, PASSWORD, Where
+from allrounder.ledger import NAME, PASSWORD, Label, Where
 from allrounder.pretraining import PRETRAININGS, Pretraining
 from allrounder.records import Field, Made, Source
 from allrounder.rules import Rules, Terms
@@ -28,7 +28,7 @@ from allrounder.training.starting import Old, Start
 
 SECTIONS = (
     "from", "sources", "inputs", "knowledge", "fusion", "tasks", "pretraining", "synthesis",
-    "training", "active", "ledger",
+    "training", "active", "ledger", "label",
 )  # fmt: skip
 
 
@@ -48,6 +48,7 @@ class Plan:
         synthesis: how labels are made.
         active: how questions are chosen that people are asked.
         ledger: where answers of people are kept: a file, or the URL of a PostgreSQL database.
+        label: how people are asked.
         folder: what relative paths are relative to.
         name: the name of the project file.
         sections: the project file as it was written, without defaults.
@@ -64,6 +65,7 @@ class Plan:
     synthesis: list[Synthesis] = field(default_factory=list)
     active: Strategy | None = None
     ledger: str = NAME
+    label: Label = field(default_factory=Label)
     folder: Path = field(default_factory=Path)
     name: str = "project"
     sections: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -251,6 +253,7 @@ def _built(sections: Mapping[str, Any], folder: Path, name: str) -> Plan:
         synthesis=synthesis,
         active=_active(sections.get("active")),
         ledger=_ledger(sections.get("ledger")),
+        label=build(Label, sections.get("label") or {}, at="label"),
         folder=folder,
         name=name,
         sections=deepcopy(dict(sections)),

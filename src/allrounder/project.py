@@ -29,11 +29,15 @@ if TYPE_CHECKING:
         explaining,
         gating,
         judging,
+        labeling,
+        labels,
         prediction,
         shadowing,
         synthesizing,
         writing,
     )
+    from allrounder.labeling import Ready
+    from allrounder.labels import Exported, Imported
     from allrounder.pretraining import verb as pretraining
     from allrounder.pretraining.report import PretrainingReport
     from allrounder.synthesis.report import SynthesisReport
@@ -45,6 +49,7 @@ else:
     judging, prediction = lazy("allrounder.judging"), lazy("allrounder.prediction")
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
     gating, writing = lazy("allrounder.gating"), lazy("allrounder.writing")
+    labels, labeling = lazy("allrounder.labels"), lazy("allrounder.labeling")
     synthesizing = lazy("allrounder.synthesizing")
     pretraining = lazy("allrounder.pretraining.verb")
     fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
@@ -191,6 +196,32 @@ class Project:
             return report
         return synthesizing.judge_made(self.plan, report, gate=gate, seed=seed, tell=tell)
 
+    def export_labels(
+        self, target: str | Path, *, format: str | None = None, task: str | None = None
+    ) -> "Exported":
+        """Write the labels that people gave into a file, with who said it, when and how long.
+
+        Args:
+            target: the file; it appears whole or not at all.
+            format: jsonl, csv, parquet, conll, label-studio or prodigy; by default what its suffix
+                says.
+            task: only labels of this task.
+        """
+        return labels.export_labels(self.plan, Path(target), format=format, task=task)
+
+    def import_labels(
+        self, path: str | Path, *, dry_run: bool = False, **options: Any
+    ) -> "Imported":
+        """Add the labels of a file to the ledger; what is in it already is not added again.
+
+        Args:
+            path: the file.
+            dry_run: only look what would be added.
+            options: `format`; `task`, where the file does not say; `map`, names of the file to
+                fields and tasks; `who`, where it names nobody.
+        """
+        return labels.import_labels(self.plan, Path(path), dry_run=dry_run, **options)
+
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.
 
@@ -313,6 +344,22 @@ class Project:
         """
         options = {"trials": trials, "workers": workers, "out": out, "resume": resume}
         return searching.tune(self.plan, search=search, tell=self.tell, **options)
+
+    def label(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        ready: Callable[["Ready"], None] = lambda _: None,
+    ) -> None:
+        """Serve the page where people label records, until somebody stops it.
+
+        Args:
+            host: the address to be reached at; any but this machine's own needs named people.
+            port: the port; by default the first free one from 8400.
+            ready: called once, when the page can be opened.
+        """
+        labeling.serve(self.plan, host=host, port=port, ready=ready, tell=self.tell)
 
     def _trained(self) -> Plan:
         """Return the plan of the run: labels learned, sources beside the project file."""

@@ -11,6 +11,8 @@ from allrounder.cli import (
     evaluate,
     kinds,
     knowledge,
+    label,
+    labels,
     predict,
     pretrain,
     rules,
@@ -21,7 +23,10 @@ from allrounder.cli import (
 from allrounder.cli.shared import EXIT_BAD_INPUT, EXIT_OK, EXIT_STOPPED
 from allrounder.errors import Error
 
-VERBS = (check, pretrain, train, evaluate, predict, tune, synthesize, ask, knowledge, rules, kinds)
+VERBS = (
+    check, pretrain, train, evaluate, predict, tune, synthesize, ask, label, labels, knowledge,
+    rules, kinds,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,7 +2,8 @@
 
 from allrounder.ledger.answers import Answers, given
 from allrounder.ledger.events import ACTS, Answer, Question
-from allrounder.ledger.standing import Standing, canonical, standing_of, standings
+from allrounder.ledger.settings import Label
+from allrounder.ledger.standing import Standing, canonical, remaining, standing_of, standings
 from allrounder.ledger.where import NAME, PASSWORD, Where
 
 __all__ = [
@@ -11,11 +12,13 @@ __all__ = [
     "PASSWORD",
     "Answer",
     "Answers",
+    "Label",
     "Question",
     "Standing",
     "Where",
     "canonical",
     "given",
+    "remaining",
     "standing_of",
     "standings",
 ]

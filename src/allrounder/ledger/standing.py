@@ -47,7 +47,7 @@ def standing_of(events: Iterable[Answer]) -> Standing | None:
     latest label counts; skips and flags are no labels. A `settle` wins, the latest of several;
     else what most persons said; of several such, what was said last.
     """
-    known = sorted(_standing(events), key=lambda one: one.number)
+    known = sorted(remaining(events), key=lambda one: one.number)
     latest = {one.who: one for one in known if one.act == "label"}
     settled = [one for one in known if one.act == "settle"][-1:]
     answers = sorted([*latest.values(), *settled], key=lambda one: one.number)
@@ -55,6 +55,19 @@ def standing_of(events: Iterable[Answer]) -> Standing | None:
         return None
     value = settled[0].value if settled else _most(answers)
     return Standing(value=value, answers=tuple(answers), settled=bool(settled))
+
+
+def remaining(events: Iterable[Answer]) -> list[Answer]:
+    """Return the events that were not undone; an undo may arrive before what it takes back."""
+    events = list(events)
+    if len(events) == 1:
+        return [one for one in events if one.act != "undo"]
+    gone: set[str | None] = set()
+    undos = (one for one in events if one.act == "undo")
+    for one in sorted(undos, key=lambda one: one.number, reverse=True):
+        if one.id not in gone:
+            gone.add(one.undoes)
+    return [one for one in events if one.id not in gone and one.act != "undo"]
 
 
 def standings(events: Iterable[Answer]) -> dict[tuple[str, str], Standing]:
@@ -68,7 +81,7 @@ def standings(events: Iterable[Answer]) -> dict[tuple[str, str], Standing]:
 
 def labels_of(events: Iterable[Answer]) -> list[Answer]:
     """Return the labels that were not undone, in order, those that were corrected included."""
-    known = sorted(_standing(events), key=lambda one: one.number)
+    known = sorted(remaining(events), key=lambda one: one.number)
     return [one for one in known if one.act == "label"]
 
 
@@ -85,19 +98,6 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
-
-
-def _standing(events: Iterable[Answer]) -> list[Answer]:
-    """Return the events that were not undone; an undo may arrive before what it takes back."""
-    events = list(events)
-    if len(events) == 1:
-        return [one for one in events if one.act != "undo"]
-    gone: set[str | None] = set()
-    undos = (one for one in events if one.act == "undo")
-    for one in sorted(undos, key=lambda one: one.number, reverse=True):
-        if one.id not in gone:
-            gone.add(one.undoes)
-    return [one for one in events if one.id not in gone and one.act != "undo"]
 
 
 def _most(answers: Sequence[Answer]) -> Any:

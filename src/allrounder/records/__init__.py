@@ -1,6 +1,6 @@
 """Records: read from files of many formats, split, checked, and kept on disk."""
 
-from allrounder.records.answered import answered
+from allrounder.records.answered import answered, labels_read
 from allrounder.records.aside import Aside, as_csv
 from allrounder.records.checks import check_records
 from allrounder.records.column import BadValue, Column, Made
@@ -35,6 +35,7 @@ __all__ = [
     "content",
     "handed",
     "inspect",
+    "labels_read",
     "load",
     "stream",
 ]

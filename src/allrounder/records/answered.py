@@ -86,7 +86,7 @@ def _laid(records: Records, task: str, column: Column, given: Mapping[str, Any])
     said = list(given.values())
     values = [said[place] for place in which.tolist()]
     texts = None if column.of is None else records.take(column.of, rows)
-    labels = _read(column, values, texts)
+    labels = labels_read(column, values, texts)
     fits = np.asarray(labels.is_valid())
     return Laid(
         rows=rows[fits],
@@ -105,7 +105,7 @@ def _is_key(key: str) -> bool:
     return len(key) == 16 and all(digit in "0123456789abcdef" for digit in key)
 
 
-def _read(column: Column, values: Sequence[Any], texts: Sequence[Any] | None) -> pa.Array:
+def labels_read(column: Column, values: Sequence[Any], texts: Sequence[Any] | None) -> pa.Array:
     """Return labels, null where a value is none; where one is not, halves are tried alone."""
     if not values:
         return pa.array([], column.type)
@@ -118,7 +118,10 @@ def _read(column: Column, values: Sequence[Any], texts: Sequence[Any] | None) ->
     half = len(values) // 2
     parts = [slice(half), slice(half, None)]
     return pa.concat_arrays(
-        [_read(column, values[part], None if texts is None else texts[part]) for part in parts]
+        [
+            labels_read(column, values[part], None if texts is None else texts[part])
+            for part in parts
+        ]
     )
 
 

@@ -1,0 +1,221 @@
+"""Where records, questions, answers and people meet: all that the server does, without HTTP."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from allrounder.errors import DataError, ProjectError
+from allrounder.labeling.answering import Refused, answer_of
+from allrounder.labeling.board import Board
+from allrounder.labeling.forms import Form
+from allrounder.labeling.locks import Locks
+from allrounder.labeling.people import Person
+from allrounder.labeling.pool import Pool
+from allrounder.labeling.progress import progress
+from allrounder.labeling.queue import Asked, Queue
+from allrounder.ledger import Answer, Answers, Label, Question
+
+AHEAD = 12
+"""Records that a page holds at most."""
+
+LONGEST_GUIDELINES = 200_000
+
+
+class Desk:
+    """One project, open for labelling; it may be used from several threads.
+
+    Args:
+        name: of the project.
+        pool: its records.
+        forms: its tasks, as they are asked.
+        left_out: the tasks that are not.
+        answers: its ledger.
+        settings: how people are asked.
+        locks: the file in which it stands who is at work on what.
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pool: Pool,
+        forms: Mapping[str, Form],
+        *,
+        left_out: Sequence[str],
+        answers: Answers,
+        settings: Label,
+        locks: Path,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.name, self.pool, self.forms = name, pool, dict(forms)
+        self.left_out, self.answers, self.settings = list(left_out), answers, settings
+        self.identity = str(answers.mark[0])
+        self.board = Board()
+        self.board.add(answers.events())
+        self.locks = Locks(locks, seconds=60 * settings.lock_minutes, now=now)
+        self.queue = Queue(pool, self.board, self.locks, list(forms), settings.overlap)
+        self.guidelines: str | None = None
+        self._lock = threading.RLock()
+        self._catch_up()
+
+    def session(self, person: Person) -> dict[str, Any]:
+        """Return what a page needs to begin."""
+        return {
+            "project": self.name,
+            "ledger": self.identity,
+            "who": person.name,
+            "role": person.role,
+            "tasks": [form.to_dict() for form in self.forms.values()],
+            "left_out": self.left_out,
+            "guidelines": self.guidelines,
+            "blind": self.settings.blind,
+            "overlap": self.settings.overlap,
+            "target": self.settings.target,
+            "records": len(self.pool),
+        }
+
+    def next(
+        self, person: Person, tab: str, *, have: Sequence[str], want: Sequence[str], n: int
+    ) -> dict[str, Any]:
+        """Return records for a page to ask about, which are kept for it from now on."""
+        with self._lock:
+            self._catch_up()
+            who, n = person.name, max(1, min(n, AHEAD))
+            news, drop = self.queue.take(who, tab, have=have, want=want, n=n)
+            self.locks.save()
+            records = [self._record(key, self.queue.open(key, who), person) for key in news]
+            return {"records": records, "drop": drop, "progress": self._progress(person)}
+
+    def disputes(self, person: Person, *, have: Sequence[str], n: int) -> dict[str, Any]:
+        """Return records that a reviewer should settle, with what was said of them."""
+        with self._lock:
+            self._catch_up()
+            keys = dict.fromkeys(key for key, _ in self.board.disputed if key not in have)
+            known = [key for key in keys if self.pool.place(key) is not None][:n]
+            records = [self._record(key, self.queue.disputes(key), person) for key in known]
+            gone = [key for key in have if not self.queue.disputes(key)]
+            return {"records": records, "drop": gone, "progress": self._progress(person)}
+
+    def answer(self, person: Person, items: Sequence[Any]) -> dict[str, Any]:
+        """Keep answers; each that is none is refused alone, with a sentence.
+
+        Raises:
+            RunError: the ledger cannot be written; nothing was.
+        """
+        with self._lock:
+            self._catch_up()
+            good, refused = self._read(person, items)
+            stored = self.answers.append(good) if good else []
+            self._catch_up()
+            for key in dict.fromkeys(one.key for one in stored):
+                if not self.queue.open(key, person.name):
+                    self.locks.release(key, person.name)
+            self.locks.save()
+            return {
+                "saved": [one.id for one in stored],
+                "refused": refused,
+                "progress": self._progress(person),
+            }
+
+    def record(self, person: Person, key: str) -> dict[str, Any] | None:
+        """Return a record with all its tasks and what the person said of them."""
+        with self._lock:
+            if self.pool.place(key) is None:
+                return None
+            chosen = self.queue.batch.get(key, {})
+            return self._record(key, [(task, chosen.get(task)) for task in self.forms], person)
+
+    def history(self, person: Person, n: int) -> list[dict[str, Any]]:
+        """Return what a person did, the latest first, without what was undone."""
+        with self._lock:
+            self._catch_up()
+            return [
+                {
+                    "id": one.id,
+                    "key": one.key,
+                    "task": one.task,
+                    "act": one.act,
+                    "value": one.value,
+                    "created": one.created,
+                    "record": self.pool.excerpt(one.key),
+                }
+                for one in self.board.history(person.name, n)
+            ]
+
+    def progress(self, person: Person) -> dict[str, Any]:
+        """Return how far everybody is."""
+        with self._lock:
+            self._catch_up()
+            return self._progress(person)
+
+    def _progress(self, person: Person) -> dict[str, Any]:
+        return progress(self.board, self.queue, self.forms, person.name, self.settings)
+
+    def _catch_up(self) -> None:
+        """Take in what this and other programs wrote since."""
+        self.queue.add(self.answers.questions(self.queue.latest))
+        self.queue.reopen(self.board.add(self.answers.events(self.board.latest)))
+
+    def _read(
+        self, person: Person, items: Sequence[Any]
+    ) -> tuple[list[Answer], list[dict[str, str]]]:
+        good: dict[str, Answer] = {}
+        refused = []
+        for item in items:
+            try:
+                one = answer_of(item, person, self, good)
+                good.setdefault(one.id, one)
+            except (DataError, Refused) as error:
+                id = item.get("id") if isinstance(item, Mapping) else None
+                refused.append({"id": str(id)[:200], "why": str(error)})
+        return list(good.values()), refused
+
+    def _record(self, key: str, asked: Sequence[Asked], person: Person) -> dict[str, Any]:
+        tasks = [self._asked(key, task, one, person) for task, one in asked]
+        return {"key": key, "inputs": self.pool.view(key), "tasks": tasks}
+
+    def _asked(
+        self, key: str, task: str, question: Question | None, person: Person
+    ) -> dict[str, Any]:
+        own = self.board.said_by((key, task), person.name)
+        found: dict[str, Any] = {"task": task}
+        if own is not None:
+            found["own"] = {"act": own.act, "value": own.value, "id": own.id}
+        if person.reviews and (key, task) in self.board.disputed:
+            said = self.board.answers((key, task))
+            found["said"] = [{"who": o.who, "act": o.act, "value": o.value} for o in said]
+        if question is None:
+            return found
+        blind = self.is_blind(key, task, person.name)
+        return {
+            **found,
+            "question": question.number,
+            "strategy": question.strategy,
+            "arm": question.arm,
+            "score": question.score,
+            "why": dict(question.why),
+            "suggestion": None if blind else question.suggestion,
+        }
+
+    def is_blind(self, key: str, task: str, who: str) -> bool:
+        """Return whether a person is asked without a suggestion; the same whenever asked."""
+        digest = hashlib.blake2b(f"{key}\0{task}\0{who}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64 < self.settings.blind
+
+
+def read_guidelines(path: Path) -> str:
+    """Return the text that is shown beside the records.
+
+    Raises:
+        ProjectError: it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"`label.guidelines`: {path} cannot be read: {error}.") from None
+    if len(text) > LONGEST_GUIDELINES:
+        raise ProjectError(f"`label.guidelines`: {path} is longer than a page can show.")
+    return text

@@ -1,0 +1,39 @@
+"""How people are asked: the section `label` of the project file."""
+
+from dataclasses import dataclass, field
+
+from allrounder.kinds import CLOSED
+
+
+@dataclass(kw_only=True)
+class Label:
+    """How the labelling page asks.
+
+    Args:
+        blind: the share of questions that come without the model's suggestion, which measures how
+            much suggestions sway people.
+        overlap: how many persons are to answer each question.
+        lock_minutes: how long a record is kept for a person who has not been heard of.
+        guidelines: a text file that is shown beside the records.
+        target: how many labels of each task are wanted; by default one for every record.
+        hosts: names by which the page may be reached besides this machine's own addresses.
+    """
+
+    __pydantic_config__ = CLOSED
+
+    blind: float = 0.1
+    overlap: int = 1
+    lock_minutes: float = 15.0
+    guidelines: str | None = None
+    target: int | None = None
+    hosts: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.blind <= 1:
+            raise ValueError(f"has `blind: {self.blind}`. Expected a share from 0 to 1.")
+        if self.overlap < 1:
+            raise ValueError(f"has `overlap: {self.overlap}`. Expected 1 or more.")
+        if self.lock_minutes <= 0:
+            raise ValueError(f"has `lock_minutes: {self.lock_minutes}`. Expected more than 0.")
+        if self.target is not None and self.target < 1:
+            raise ValueError(f"has `target: {self.target}`. Expected 1 or more.")
