@@ -41,8 +41,9 @@ def browser():
 class Served:
     """`allrounder label` in a process of its own, which can be killed and started again."""
 
-    def __init__(self, file: Path, *words: str, port: int = 0) -> None:
-        self.file, self.words, self.port = file, words, port
+    def __init__(self, file: Path, *words: str, port: int = 0, asks: bool = False) -> None:
+        self.file, self.port = file, port
+        self.words = words if asks else ("--set", "label.ask=false", *words)
         self.process: subprocess.Popen | None = None
 
     def start(self) -> "Served":

@@ -10,6 +10,7 @@ from typing import Any
 from allrounder.errors import DataError, ProjectError
 from allrounder.labeling.answering import Refused, answer_of
 from allrounder.labeling.board import Board
+from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.forms import Form
 from allrounder.labeling.locks import Locks
 from allrounder.labeling.people import Person
@@ -58,6 +59,7 @@ class Desk:
         self.locks = Locks(locks, seconds=60 * settings.lock_minutes, now=now)
         self.queue = Queue(pool, self.board, self.locks, list(forms), settings.overlap)
         self.guidelines: str | None = None
+        self.chooser: Chooser | None = None
         self._lock = threading.RLock()
         self._catch_up()
 
@@ -152,12 +154,22 @@ class Desk:
             return self._progress(person)
 
     def _progress(self, person: Person) -> dict[str, Any]:
-        return progress(self.board, self.queue, self.forms, person.name, self.settings)
+        found = progress(self.board, self.queue, self.forms, person.name, self.settings)
+        if self.chooser is not None:
+            found["choosing"] = {
+                "working": self.chooser.is_working,
+                "failure": self.chooser.failure,
+            }
+        return found
 
     def _catch_up(self) -> None:
         """Take in what this and other programs wrote since."""
         self.queue.add(self.answers.questions(self.queue.latest))
         self.queue.reopen(self.board.add(self.answers.events(self.board.latest)))
+        if self.chooser is not None:
+            done, asked = self.queue.num_asked
+            labels = sum(self.board.num_labelled.values())
+            self.chooser.nudge(done=done, asked=asked, labels=labels)
 
     def _read(
         self, person: Person, items: Sequence[Any]

@@ -9,6 +9,7 @@ from typing import Any
 
 from allrounder.checking import load_records
 from allrounder.errors import MissingExtra, ProjectError
+from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.desk import Desk, read_guidelines
 from allrounder.labeling.forms import forms
 from allrounder.labeling.people import NAME, People
@@ -75,10 +76,15 @@ def serve(
     _check_host(host, people)
     with closing(_bound(host, port)) as taken, open_answers(plan) as answers:
         desk = open_desk(plan, answers, tell=tell)
+        desk.chooser = Chooser.of(plan) if plan.label.ask else None
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{taken.getsockname()[1]}/"
         ready(Ready(url, desk.name, len(desk.pool), list(desk.forms), desk.left_out))
-        _run(desk, people, taken, [*plan.label.hosts, host])
+        try:
+            _run(desk, people, taken, [*plan.label.hosts, host])
+        finally:
+            if desk.chooser is not None:
+                desk.chooser.close()
 
 
 def open_answers(plan: Plan) -> Answers:

@@ -16,6 +16,7 @@ class Label:
         lock_minutes: how long a record is kept for a person who has not been heard of.
         guidelines: a text file that is shown beside the records.
         target: how many labels of each task are wanted; by default one for every record.
+        ask: whether questions are chosen in the background while people answer.
         hosts: names by which the page may be reached besides this machine's own addresses.
     """
 
@@ -26,6 +27,7 @@ class Label:
     lock_minutes: float = 15.0
     guidelines: str | None = None
     target: int | None = None
+    ask: bool = True
     hosts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
