@@ -88,7 +88,7 @@ class Desk:
             who, n = person.name, max(1, min(n, AHEAD))
             news, drop = self.queue.take(who, tab, have=have, want=want, n=n)
             self.locks.save()
-            records = [self._record(key, self.queue.open(key, who), person) for key in news]
+            records = [self._record(key, self._with_own(key, who), person) for key in news]
             return {"records": records, "drop": drop, "progress": self._progress(person)}
 
     def disputes(self, person: Person, *, have: Sequence[str], n: int) -> dict[str, Any]:
@@ -184,6 +184,16 @@ class Desk:
                 id = item.get("id") if isinstance(item, Mapping) else None
                 refused.append({"id": str(id)[:200], "why": str(error)})
         return list(good.values()), refused
+
+    def _with_own(self, key: str, who: str) -> list[Asked]:
+        """Return what a person can be asked about a record, and what she said of it already."""
+        asked, chosen = dict(self.queue.open(key, who)), self.queue.batch.get(key, {})
+        own = [task for task in self.forms if self.board.said_by((key, task), who)]
+        return [
+            (task, asked.get(task, chosen.get(task)))
+            for task in self.forms
+            if task in asked or task in own
+        ]
 
     def _record(self, key: str, asked: Sequence[Asked], person: Person) -> dict[str, Any]:
         tasks = [self._asked(key, task, one, person) for task, one in asked]

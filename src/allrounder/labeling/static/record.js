@@ -12,7 +12,7 @@ export class RecordView {
     this.sounds = [];
     this.onmark = onmark;
     const parts = record.inputs.map((input) => this.input(record, input, record.inputs.length > 1));
-    this.node = el("article.record", {}, parts);
+    this.node = el("article.record", { "data-key": record.key }, parts);
   }
 
   input(record, input, isNamed) {

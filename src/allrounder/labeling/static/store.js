@@ -118,7 +118,8 @@ export async function pageName() {
 
 async function claimed(name) {
   if (!navigator.locks) return true;
-  for (let left = 5; left; left--) {
+  const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  for (let left = isReload ? 80 : 5; left; left--) {
     const had = await new Promise((done) => {
       navigator.locks.request(`${base}page/${name}`, { ifAvailable: true }, (lock) => {
         done(Boolean(lock));
@@ -128,5 +129,5 @@ async function claimed(name) {
     if (had) return true;
     await new Promise((wait) => setTimeout(wait, 60)); // the page before a reload lets go late
   }
-  return false;
+  return isReload; // nobody copies a page by loading it anew
 }

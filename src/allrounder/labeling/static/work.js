@@ -43,7 +43,8 @@ export class Work extends EventTarget {
     if (this.asking) return;
     this.asking = true;
     const own = new Set(this.records.map((one) => one.key));
-    const waiting = new Set(store.pending().filter((one) => one.key).map((one) => one.key));
+    // What is done here may be news to the server. A page that was just loaded has done nothing yet.
+    const waiting = this.loaded ? store.pending().filter((one) => one.key).map((one) => one.key) : [];
     const have = [...new Set([...own, ...waiting])].slice(0, 190);
     const body = { have, want: this.loaded ? [] : store.recall("order", []), n: AHEAD + Math.max(0, have.length - own.size) };
     if (this.mode === "disputes") body.queue = "disputes";
@@ -149,7 +150,7 @@ export class Work extends EventTarget {
     const last = id ? { id, ...this.acts.find((one) => one.id === id) } : this.acts.at(-1);
     if (!last) return false;
     let record = this.records.find((one) => one.key === last.key) ?? this.behind.findLast((one) => one.key === last.key);
-    if (!record && last.key) record = await this.fetched(last);
+    if (last.key && !record?.tasks.some((one) => one.task === last.task)) record = (await this.fetched(last)) ?? record;
     this.take(last.id);
     if (record) this.back(record, last);
     return true;
