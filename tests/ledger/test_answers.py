@@ -80,6 +80,9 @@ def test_answers_are_appended_all_or_none(ledger):
     ("wrong", "said"),
     [
         (answer(""), "`id` must be a text of 1 to 200 characters. Got ''"),
+        (answer("x", who="half \ud800"), "`who` must be a text of 1 to 200"),
+        (answer("x", model=7), "`model` must be a text"),
+        (answer("x", question="one"), "`question` must be a number"),
         (answer("x", who="a" * 201), "`who` must be a text of 1 to 200"),
         (answer("x", key="zero\0"), "`key` must be a text"),
         (answer("x", None), "a label needs a `value`. To give none, skip"),
@@ -375,7 +378,7 @@ def test_on_a_disk_that_is_really_full_nothing_is_lost_and_it_goes_on_when_there
     folder, mount = disk
     path, sent = folder / "ledger.db", []
     with Answers(path) as ledger:
-        with pytest.raises(RunError, match="disk"):
+        with pytest.raises(RunError, match=r"the disk is full.* Nothing was changed"):
             for n in range(10_000):
                 ledger.append([answer(f"{n}-{i}", "word " * 50) for i in range(5)])
                 sent += [f"{n}-{i}" for i in range(5)]

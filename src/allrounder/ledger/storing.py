@@ -3,7 +3,8 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -52,6 +53,7 @@ class Store:
     def __init__(self, where: Where, *, read_only: bool) -> None:
         self.where, self.read_only = where, read_only
         self.newer: str | None = None
+        self._alone = Lock() if where.file else nullcontext()  # waiting in turn, not by SQLite
         self._engine = _file(where, read_only) if where.file else _server(where, read_only)
         try:
             with self._link(writes=not read_only) as link:
@@ -162,7 +164,11 @@ class Store:
         So numbers rise in the order in which answers become visible, and whoever reads on from
         a number misses none.
         """
-        with self._spoken(), self._engine.connect() as link:
+        with (
+            self._alone if writes else nullcontext(),
+            self._spoken(),
+            self._engine.connect() as link,
+        ):
             if writes and self.where.file:
                 link = link.execution_options(begins="BEGIN IMMEDIATE")
             with link.begin():
