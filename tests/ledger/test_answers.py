@@ -113,6 +113,24 @@ def test_undo_reaches_across_submits_and_settling_and_majority_stand(where):
         assert {key[-1]: one.value for (key, _), one in found.items()} == {"1": "c", "2": "b"}
 
 
+def test_labels_are_those_that_stand(ledger, rng):
+    said = []
+    for number in range(1, 400):
+        act = rng.choice(["label", "label", "label", "skip", "flag", "settle", "undo"])
+        key, who = f"k{rng.integers(200)}", rng.choice(["ada", "ben"])
+        if act == "undo" and said:
+            back = said[rng.integers(len(said))]
+            key = f"k{int(back.key, 16)}"
+            said.append(undo(str(number), back.id, key=key, who=who))
+        elif act != "undo":
+            value = [["a"], {"b": 1}, 2.5, "c"][rng.integers(4)]
+            said.append(answer(str(number), value, act=str(act), key=key, who=who))
+    ledger.append(said)
+    found = ledger.labels()
+    assert found == {pair: one.value for pair, one in ledger.standing().items()}
+    assert 50 < len(found) < 200
+
+
 def test_a_clock_that_jumps_back_changes_no_order(ledger, monkeypatch):
     times = iter(["2030-01-01T00:00:00+00:00", "1999-01-01T00:00:00+00:00"])
     monkeypatch.setattr(answers, "_now", lambda: next(times))

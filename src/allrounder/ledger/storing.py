@@ -21,6 +21,7 @@ from sqlalchemy import (
     inspect,
     make_url,
     select,
+    tuple_,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
@@ -96,6 +97,21 @@ class Store:
         """Return the next answers behind a number."""
         return self._rows(_page(ANSWERS, after, n))
 
+    def alone(self) -> Iterator[tuple[str, str, Any]]:
+        """Yield key, task and label of pairs on which there is one label and nothing else."""
+        pair = (ANSWERS.c.key, ANSWERS.c.task)
+        label = func.min(ANSWERS.c.act).in_(("label", "settle"))
+        once = select(*pair, func.min(ANSWERS.c.value)).group_by(*pair)
+        for row in self._rows(once.having(func.count() == 1, label)):
+            yield tuple(row.values())
+
+    def beside(self) -> list[Row]:
+        """Return the answers on pairs with several."""
+        pair = (ANSWERS.c.key, ANSWERS.c.task)
+        several = select(*pair).group_by(*pair).having(func.count() > 1)
+        its = tuple_(*pair).in_(several)
+        return self._rows(select(ANSWERS).where(its).order_by(ANSWERS.c.number))
+
     def mark(self) -> tuple[str, int]:
         """Return the name of the ledger and the number of its latest answer."""
         if not self._has:
@@ -109,7 +125,7 @@ class Store:
         if not self._has:
             return []
         with self._link() as link:
-            return [dict(row) for row in link.execute(sentence).mappings()]
+            return [dict(row) for row in link.execute(sentence).mappings().all()]
 
     # ------------------------------------------------------------------ tables
 
