@@ -5,6 +5,7 @@ from desks import desk, project, said, undone
 from starlette.testclient import TestClient
 
 from allrounder.labeling.app import Server
+from allrounder.labeling.locks import Locks
 from allrounder.labeling.people import People
 
 
@@ -212,6 +213,30 @@ def test_two_people_never_get_the_same_record(made, team):
     one = {record["key"] for record in following(ada, n=5)["records"]}
     other = {record["key"] for record in following(bob, n=5)["records"]}
     assert len(one) == 5 and len(other) == 3 and not one & other
+
+
+def test_a_page_that_was_left_gives_its_records_to_another_of_the_same_person(web, made):
+    clock = [1000.0]
+    made.locks.now = lambda: clock[0]
+    keys = {record["key"] for record in following(web, n=8)["records"]}
+    assert len(keys) == 8 and following(web, tab="two", n=8)["records"] == []
+    assert web.post("/api/leave", json={"tab": "one"}).status_code == 200
+    assert following(web, tab="two", n=8)["records"] == []  # it may only be loaded anew
+    clock[0] += 4
+    assert {record["key"] for record in following(web, tab="two", n=8)["records"]} == keys
+
+
+def test_a_silent_page_keeps_its_records_for_its_time_even_over_a_kill(made, team):
+    clock = [1000.0]
+    made.locks.now = lambda: clock[0]
+    ada, bob = signed_in(made, team, "ada"), signed_in(made, team, "bob")
+    keys = {record["key"] for record in following(ada, n=8)["records"]}
+    made.locks = Locks(made.locks.path, seconds=900, now=lambda: clock[0])  # started anew
+    made.queue.locks = made.locks
+    clock[0] += 899
+    assert following(bob, n=8)["records"] == []
+    clock[0] -= 5000  # a clock that was set back lengthens nothing
+    assert {record["key"] for record in following(bob, n=8)["records"]} == keys
 
 
 def test_only_reviewers_settle(made, team):

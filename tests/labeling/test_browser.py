@@ -210,7 +210,7 @@ def test_a_suggestion_is_marked_and_enter_accepts_it(tmp_path, visit):
         assert "wavers between two labels (0.03)" in page.text_content(".why")
         assert page.inner_text(".label.models").split() == ["2", "politics", "model", "71%"]
         page.keyboard.press("Enter")
-        page.wait_for_function("!document.querySelector('.label.models')")
+        page.wait_for_function("() => !document.querySelector('.label.models')")
         page.keyboard.press("Enter")
         assert "no suggestion" in page.text_content(".note")
         saved(page)

@@ -63,6 +63,7 @@ class Server:
             Route("/api/sign-in", self._sign_in, methods=["POST"]),
             Route("/api/sign-out", self._answers(self._sign_out), methods=["POST"]),
             Route("/api/next", self._answers(self._next), methods=["POST"]),
+            Route("/api/leave", self._answers(self._leave), methods=["POST"]),
             Route("/api/answers", self._answers(self._append), methods=["POST"]),
             Route("/api/progress", self._answers(self._progress)),
             Route("/api/history", self._answers(self._history)),
@@ -129,11 +130,13 @@ class Server:
                 raise Sorry(403, "role", "Only reviewers and owners settle disputes.")
             given = {"have": have, "n": max(1, min(n, AHEAD))}
             return _fresh(await run_in_threadpool(self.desk.disputes, person, **given))
-        tab = body.get("tab")
-        if not isinstance(tab, str) or not 0 < len(tab) <= 100:
-            raise Sorry(400, "request", "`tab` must name the page.")
+        tab = _tab(body)
         options = {"have": have, "want": want, "n": n}
         return _fresh(await run_in_threadpool(self.desk.next, person, tab, **options))
+
+    async def _leave(self, request: Request, person: Person, body: Any) -> Response:
+        await run_in_threadpool(self.desk.leave, person, _tab(body))
+        return _fresh({})
 
     async def _append(self, request: Request, person: Person, body: Any) -> Response:
         items = body.get("answers")
@@ -206,6 +209,13 @@ async def _body(request: Request) -> dict[str, Any]:
 
 def _refuse(word: str) -> None:
     raise ValueError(word)
+
+
+def _tab(body: dict[str, Any]) -> str:
+    tab = body.get("tab")
+    if not isinstance(tab, str) or not 0 < len(tab) <= 100:
+        raise Sorry(400, "request", "`tab` must name the page.")
+    return tab
 
 
 def _keys(body: dict[str, Any], name: str) -> list[str]:

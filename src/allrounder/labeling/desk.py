@@ -91,6 +91,12 @@ class Desk:
             records = [self._record(key, self._with_own(key, who), person) for key in news]
             return {"records": records, "drop": drop, "progress": self._progress(person)}
 
+    def leave(self, person: Person, tab: str) -> None:
+        """Say that a page was left."""
+        with self._lock:
+            self.locks.leave(person.name, tab)
+            self.locks.save()
+
     def disputes(self, person: Person, *, have: Sequence[str], n: int) -> dict[str, Any]:
         """Return records that a reviewer should settle, with what was said of them."""
         with self._lock:

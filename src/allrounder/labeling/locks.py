@@ -8,8 +8,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SILENT = 60.0
+SILENT = 45.0
 """Seconds after which a page of the same person may take over from one that went silent."""
+
+GOING = 3.0
+"""Seconds that a page which is left has to come back, as it does when it is loaded anew."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,13 @@ class Locks:
     def release(self, key: str, who: str) -> None:
         """Keep a record no longer for a person."""
         self._put(key, [hold for hold in self._live(key) if hold.who != who])
+
+    def leave(self, who: str, tab: str) -> None:
+        """Let another page of a person have what this one held, unless it comes back at once."""
+        seen = self.now() - SILENT + GOING
+        for key in self.held(who, tab):
+            holds = [hold for hold in self._live(key) if (hold.who, hold.tab) != (who, tab)]
+            self._put(key, [*holds, Hold(who, tab, seen)])
 
     def held(self, who: str, tab: str) -> list[str]:
         """Return the records that are kept for a page, in the order in which it got them."""

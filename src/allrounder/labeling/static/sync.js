@@ -1,6 +1,6 @@
 // Between page and server: answers go, records come, and the page says how it stands.
 
-import { Away, Refused, get, post } from "./net.js";
+import { Away, Refused, get, post, whisper } from "./net.js";
 import * as store from "./store.js";
 
 const MOST = 50; // answers that are sent at once
@@ -20,6 +20,7 @@ export class Sync extends EventTarget {
     window.addEventListener("online", () => this.send());
     window.addEventListener("offline", () => this.tell({ away: true }));
     window.addEventListener("storage", () => this.tell({}));
+    window.addEventListener("pagehide", () => whisper("/api/leave", { tab: page }));
     setInterval(() => this.beat(), BEAT);
   }
 

@@ -5,6 +5,7 @@ import * as store from "./store.js";
 
 const AHEAD = 10;
 const FEW = 6;
+const SOON = 4000; // until an empty page looks again, in milliseconds
 const REMEMBERED = 200; // acts that can be undone
 const BEHIND = 60; // records that are kept to go back to
 
@@ -51,6 +52,8 @@ export class Work extends EventTarget {
     const mode = this.mode;
     const told = await this.sync.next(body);
     this.asking = false;
+    clearTimeout(this.soon);
+    if (told && !told.records.length && !this.records.length) this.soon = setTimeout(() => this.more(), SOON);
     if (told === null || mode !== this.mode) return;
     const first = !this.loaded || !this.records.length;
     this.loaded = true;
