@@ -224,7 +224,7 @@ def test_a_task_without_a_label_names_the_columns(desk):
     assert refused(desk, "a.csv", mood=Names()) == (
         "`tasks.mood` has no label in any source: expected a filled column 'mood'. Found: a.csv "
         "has text, mod. Did you mean 'mod'? Name the column in `map` of its source, such as "
-        "`map: {label: mood}`, or remove the task."
+        "`map: {label: mood}`, let people label records (allrounder label), or remove the task."
     )
 
 

@@ -73,7 +73,8 @@ def _unlabelled(task: str, found: Mapping[str, Sequence[str]]) -> str:
     return (
         f"`tasks.{task}` has no label in any source: expected a filled column {task!r}. Found: "
         f"{columns}.{hint} Name the column in `map` of its source, such as "
-        f"`map: {{label: {task}}}`, or remove the task."
+        f"`map: {{label: {task}}}`, let people label records (allrounder label), or remove the "
+        "task."
     )
 
 
