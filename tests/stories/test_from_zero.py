@@ -67,8 +67,8 @@ def test_from_no_label_to_a_judged_model(tmp_path, visit, capsys):
     assert any(one.suggested for one in events) or any(one.suggestion for one in asked)
     assert cli.main(["train", str(file), "--json", "--quiet"]) == 0
     report = json.loads(capsys.readouterr().out)
-    accuracy = report["tasks"]["topic"]["metrics"]["accuracy"]
-    assert accuracy["value"] > 0.8
+    accuracy = report["tasks"]["topic"]["metrics"]["accuracy"]["after"]
+    assert accuracy["value"] > 0.6
     found = Project.load(file).evaluate()
-    assert found.tasks["topic"].n > 0
+    assert found.tasks["topic"].num_records > 5
     assert Project.load(file).predict({"text": rows[0]["text"]})["topic"]["label"] in LABELS
