@@ -19,6 +19,7 @@ def sight(rng):
     groups = np.arange(60) % 3
     table = (np.eye(3, 6)[groups] * 2 + rng.normal(size=(60, 6))).astype(np.float16)
     return Sight(
+        name="topic",
         task=TASKS.build("multiclass", at="tasks.topic"),
         vectors=Vectors.of([table]),
         open=np.arange(20, 60),
@@ -118,6 +119,7 @@ def test_clusters_with_a_label_are_left_out_at_the_start(rng):
     groups = np.arange(90) % 3
     table = (np.eye(3, 4)[groups] * 20 + rng.normal(size=(90, 4))).astype(np.float16)
     sight = Sight(
+        name="topic",
         task=TASKS.build("multiclass", at="tasks.topic"),
         vectors=Vectors.of([table]),
         open=np.arange(1, 90),

@@ -1,13 +1,14 @@
 """`ask` on a small project: from its files to questions in the ledger."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sentences import sentences, write_sentences
 
-from allrounder import Project, cli
-from allrounder.active import encoding
+from allrounder import Project, cli, labeling
+from allrounder.active import STRATEGIES, encoding
 from allrounder.errors import ProjectError
 from allrounder.ledger import Answer, Answers
 
@@ -184,3 +185,10 @@ def test_a_replay_without_validation_labels_is_refused(file, capsys):
     file.write_text(text, "utf-8")
     assert cli.main(["ask", str(file), "--simulate", "--quiet"]) == 2
     assert "There is nothing to replay" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_says_in_words_why_each_strategy_asks(language):
+    words = Path(labeling.__file__).parent / "static" / "words" / f"{language}.json"
+    told = json.loads(words.read_text("utf-8"))
+    assert all(f"why.{name}" in told for name in STRATEGIES.builtin)

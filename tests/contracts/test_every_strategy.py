@@ -9,7 +9,7 @@ from allrounder.active import STRATEGIES
 from allrounder.active.planning import Planner
 from allrounder.active.pool import Known, Pool
 from allrounder.active.vectors import Vectors
-from allrounder.records.keys import hashes
+from allrounder.records.keys import hashes, unit
 from allrounder.tasks import TASKS
 
 NUM = 120
@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "badge": {},
     "core_set": {},
     "contrastive": {"neighbors": 5},
+    "violations": {},
     "k_means": {},
     "typiclust": {"neighbors": 5},
     "prob_cover": {},
@@ -78,10 +79,24 @@ def made(task_kind: str, order: np.ndarray | None = None, known: int = 30) -> tu
     return pool, found
 
 
+class Echo:
+    """A run whose answers break rules as often as the key of a record says."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def broken(self, task: str, places: np.ndarray) -> np.ndarray:
+        return np.floor(3 * unit(self.pool.keys[places], 1))
+
+    def unsure(self, task: str, places: np.ndarray, measure: Any) -> np.ndarray:
+        raise AssertionError("no task here reads tokens")
+
+
 def planner(kind: str, pool: Pool, known: Known, **changes: Any) -> Planner:
     spec = {"kind": kind, "random_share": 0, **KINDS[kind], **changes}
     start = STRATEGIES.build("k_means", at="active.start")
-    return Planner(pool, known, STRATEGIES.build(spec, at="active"), start)
+    strategy = STRATEGIES.build(spec, at="active")
+    return Planner(pool, known, strategy, start, voices={"topic": Echo(pool)})
 
 
 def test_chosen_records_differ_and_have_no_label(kind: str, task_kind: str) -> None:

@@ -52,6 +52,12 @@ class Strategy(Kind, ABC):
     needs_model: ClassVar[bool] = True
     """Whether it asks what a model says of records."""
 
+    needs_run: ClassVar[bool] = False
+    """Whether that has to be a run, and a head fitted on vectors will not do."""
+
+    reads_tokens: ClassVar[bool] = False
+    """Whether it can choose for a task that reads tokens, once there is a run."""
+
     n: int = 20
     random_share: float = 0.2
     tasks: list[str] | None = None

@@ -1,14 +1,14 @@
 """Which questions to ask next: one queue a task over one pool, and a share at random."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from allrounder.active.base import Strategy
 from allrounder.active.pool import Known, Pool
-from allrounder.active.sight import Sight
+from allrounder.active.sight import LISTENED_TO, Sight, Voice
 from allrounder.active.strategies.random import Random
 from allrounder.records import SPLITS
 
@@ -48,6 +48,7 @@ class Planner:
         strategy: what chooses once a task has labels.
         start: what chooses before.
         switched_off: tasks that are asked at random, since choosing lost to chance.
+        voices: by task that the latest run answers, that run.
     """
 
     pool: Pool
@@ -55,6 +56,7 @@ class Planner:
     strategy: Strategy
     start: Strategy
     switched_off: frozenset[str] = frozenset()
+    voices: Mapping[str, Voice] = field(default_factory=dict)
 
     def questions(self, n: int, *, turn: int = 0) -> list[Asked]:
         """Return up to n questions, those of one record side by side.
@@ -72,9 +74,14 @@ class Planner:
         return _together([*chosen, *drawn])
 
     def warm(self, task: str) -> bool:
-        """Return whether a task has labels enough for a head to be fitted in seconds."""
-        if self.pool.tasks[task].reads != "record":
-            return False
+        """Return whether a task has a model to choose by: a run, or labels enough for a head."""
+        reads = self.pool.tasks[task].reads
+        if self.strategy.needs_run or (reads == "tokens" and self.strategy.reads_tokens):
+            return task in self.voices
+        return reads == "record" and self.has_head(task)
+
+    def has_head(self, task: str) -> bool:
+        """Return whether a task has labels enough for a head to be fitted on vectors."""
         places = self.trained(task)
         few = len(places) < max(self.strategy.start_n, 2)
         return not few and self.known.distinct(task, places) > 1
@@ -83,14 +90,23 @@ class Planner:
         """Return the pool as one task sees it."""
         places = order[np.isin(order, self.trained(task))]
         may = self.known.open(self.pool, task, order, TRAIN)
+        if self._listens(task):
+            may = may[:LISTENED_TO]
         return Sight(
+            name=task,
             task=self.pool.tasks[task],
             vectors=self.pool.vectors[task],
             open=may,
             opened=opened[may],
             known=places,
             labels=[self.known.labels[task][int(place)] for place in places],
+            voice=self.voices.get(task),
         )
+
+    def _listens(self, task: str) -> bool:
+        """Return whether the run is asked about every record that may be asked."""
+        tokens = self.pool.tasks[task].reads == "tokens"
+        return self._has_model(task) and (self.strategy.needs_run or tokens)
 
     def trained(self, task: str) -> np.ndarray:
         """Return the places of training records with a label of a task, rising."""

@@ -1,7 +1,7 @@
 """A project's pool, with what is known of it, ready to be asked about."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from allrounder.active.encoding import encoded
 from allrounder.active.gathering import Gathered, asked_tasks, known_of, model_of, pool_of
 from allrounder.active.planning import Planner
 from allrounder.active.pool import Known, Pool
+from allrounder.asking.speaker import Speaker
 from allrounder.checking import load_records
 from allrounder.encoders.modules import choose_precision
 from allrounder.errors import ProjectError, RunError
@@ -40,6 +41,7 @@ class Desk:
         origin: what told the vectors, in words.
         model: the fingerprint of the run that told them, if one did.
         lost: tasks for which choosing lost to chance.
+        voices: by task that the latest run answers, that run.
     """
 
     strategy: Strategy
@@ -50,11 +52,19 @@ class Desk:
     origin: str
     model: str | None = None
     lost: frozenset[str] = frozenset()
+    voices: Mapping[str, Speaker] = field(default_factory=dict)
 
     @property
     def planner(self) -> Planner:
         """What chooses questions."""
-        return Planner(self.pool, self.known, self.strategy, start_of(self.strategy), self.lost)
+        return Planner(
+            pool=self.pool,
+            known=self.known,
+            strategy=self.strategy,
+            start=start_of(self.strategy),
+            switched_off=self.lost,
+            voices=self.voices,
+        )
 
     def remember(self, events: Iterable[Answer]) -> None:
         """Take in what people did: what they read is open, what they passed over is closed."""
@@ -126,7 +136,27 @@ def open_desk(plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell) -> Desk
         known=known_of(records, gathered, pool),
         origin=f"the encoders of runs/{run.path.name}" if run else "the encoders as they came",
         model=run and run.fingerprint(),
+        voices=_voices(plan, run, records, gathered, strategy),
     )
+
+
+def _voices(
+    plan: Plan, run: Run | None, records: Records, gathered: Gathered, strategy: Strategy
+) -> dict[str, Speaker]:
+    """Return by task who may speak for it; refuse a strategy that would have nothing to hear.
+
+    Raises:
+        ProjectError: it asks for broken rules, and the project has none.
+    """
+    if strategy.needs_run and plan.rules() is None:
+        raise ProjectError(
+            f"`active`: {strategy.kind_name()} looks for answers that break rules, and the project "
+            "has none. Name their file (knowledge.rules), or choose another kind."
+        )
+    if run is None:
+        return {}
+    speaker = Speaker(plan, run, records, gathered.rows)
+    return {name: speaker for name in plan.tasks if speaker.knows(name)}
 
 
 def _encoding(tell: Tell, done: int, total: int) -> None:

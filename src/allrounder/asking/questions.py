@@ -165,10 +165,18 @@ def _rows(
             probability=one.probability,
             model=desk.model,
             suggestion=suggestion,
-            why={"labels": len(desk.known.labels[one.task]), "origin": desk.origin},
+            why=_reasons(desk, one, suggestion),
         )
         for one, suggestion in zip(questions, suggestions, strict=True)
     ]
+
+
+def _reasons(desk: Desk, one: Asked, suggestion: Mapping[str, Any] | None) -> dict[str, str | int]:
+    """Return what a page can show beside a question: what it wavers between, and on how much."""
+    chances = (suggestion or {}).get("probabilities") or {}
+    two = [name for name, _ in sorted(chances.items(), key=lambda pair: -pair[1])[:2]]
+    between = {"between": ", ".join(two)} if one.strategy == "margin" and len(two) == 2 else {}
+    return {**between, "labels": len(desk.known.labels[one.task])}
 
 
 def suggested(desk: Desk, questions: Sequence[Asked]) -> list[Mapping[str, Any] | None]:
@@ -176,7 +184,7 @@ def suggested(desk: Desk, questions: Sequence[Asked]) -> list[Mapping[str, Any] 
     found: list[Mapping[str, Any] | None] = [None] * len(questions)
     planner, order = desk.planner, desk.pool.order(desk.strategy.seed)
     for name in {one.task for one in questions}:
-        if desk.pool.tasks[name].reads != "record" or not planner.warm(name):
+        if desk.pool.tasks[name].reads != "record" or not planner.has_head(name):
             continue
         at = [number for number, one in enumerate(questions) if one.task == name]
         places = np.array([questions[number].place for number in at])
@@ -208,7 +216,10 @@ def _notes(desk: Desk, questions: Sequence[Asked], n: int) -> list[str]:
 
 
 def _cold(desk: Desk, name: str, strategy: Strategy) -> str:
-    if desk.pool.tasks[name].reads != "record":
+    reads = desk.pool.tasks[name].reads
+    if strategy.needs_run or (reads == "tokens" and strategy.reads_tokens):
+        return f"{name} is asked by {strategy.start} until there is a run that answers it."
+    if reads != "record":
         return f"{name} is asked by {strategy.start}: no model of it can be fitted in seconds."
     labels = desk.planner.trained(name)
     if len(labels) >= strategy.start_n:

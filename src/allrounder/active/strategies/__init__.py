@@ -12,6 +12,7 @@ from allrounder.active.strategies.margin import Margin
 from allrounder.active.strategies.prob_cover import ProbCover
 from allrounder.active.strategies.random import Random
 from allrounder.active.strategies.typiclust import TypiClust
+from allrounder.active.strategies.violations import Violations
 from allrounder.kinds import Kinds
 
 STRATEGIES: Kinds[Strategy] = Kinds(
@@ -24,6 +25,7 @@ STRATEGIES: Kinds[Strategy] = Kinds(
     badge=Badge,
     core_set=CoreSet,
     contrastive=Contrastive,
+    violations=Violations,
     k_means=KMeans,
     typiclust=TypiClust,
     prob_cover=ProbCover,

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Uncertain(Ranking):
     tokens are on average. Of a number, whatever the kind, it is the standard deviation over passes
     with dropout, in units of the labels' own.
     """
+
+    reads_tokens: ClassVar[bool] = True
 
     def wanted(self, sight: "Sight") -> np.ndarray:
         """Return how unsure the model is of each record."""
