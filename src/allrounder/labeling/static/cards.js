@@ -8,6 +8,7 @@ import { has, number, percent, t } from "./words.js";
 export const KEYS = "1234567890qweyuioasdhjklzxcvbnm";
 const HUES = 10;
 const MANY = 14; // labels beyond which they stand close together
+const SHORT = 12; // characters of labels of which two stand side by side
 
 export const hueOf = (form, label) => form.labels.indexOf(label) % HUES;
 
@@ -32,6 +33,9 @@ export class Card {
   get value() { return this.task.draft ?? this.suggestion?.value ?? this.empty; }
   get empty() { return { several: [], spans: [], text: "", number: null }[this.form.form] ?? null; }
 
+  // Whether what stands there is still what the model suggested.
+  get isModels() { return this.task.draft === undefined && !this.task.done && Boolean(this.suggestion); }
+
   say(value) { this.page.work.say("label", value, this.at); }
   draft(value) { this.page.work.draft(value, this.at); }
   tell(text) { this.note.textContent = text; }
@@ -49,7 +53,8 @@ export class Card {
 
   labels(onclick) {
     const many = this.form.labels.length > MANY;
-    const list = el("div.labels", { class: `${many ? "many" : ""} ${this.form.ordered ? "ordered" : ""}` },
+    const isShort = !this.suggestion?.probabilities && this.form.labels.every((name) => name.length <= SHORT);
+    const list = el("div.labels", { class: `${many ? "many" : isShort ? "short" : ""} ${this.form.ordered ? "ordered" : ""}` },
       this.form.labels.map((name, at) => this.label(name, at, () => onclick(name))));
     if (this.form.labels.length <= KEYS.length) return list;
     const seek = el("input.seek", { type: "search", placeholder: t("seek"), "aria-label": t("seek"), oninput: () => this.sought(seek.value) });
@@ -201,9 +206,8 @@ export class Card {
   show() {
     const active = this.page.work.focus === this.at;
     if (!active || !this.text) return;
-    const isModels = this.task.draft === undefined && !this.task.done && Boolean(this.suggestion);
     const spans = this.task.done?.value ?? this.value;
-    this.text.show({ spans: Array.isArray(spans) ? spans : [], chosen: this.chosen, active: true, hue: (label) => hueOf(this.form, label), isModels });
+    this.text.show({ spans: Array.isArray(spans) ? spans : [], chosen: this.chosen, active: true, hue: (label) => hueOf(this.form, label), isModels: this.isModels });
   }
 
   // ---------------------------------------------------------------- drawing
@@ -219,6 +223,7 @@ export class Card {
     const names = Array.isArray(picked) ? picked.map((one) => one.label ?? one) : [picked];
     for (const [name, button] of this.buttons) this.updateLabel(button, name, names.includes(name));
     if (this.area && document.activeElement !== this.area) this.area.value = String(picked ?? "");
+    for (const one of [this.area, this.field]) one?.classList.toggle("models", this.isModels);
     if (this.field) this.updateNumber(picked);
     if (this.list) this.updateSpans(Array.isArray(picked) ? picked : []);
     if (task.draft === undefined && !done && !task.sure && !this.brush) this.tell(this.told());
@@ -231,10 +236,10 @@ export class Card {
     const on = form === "spans" ? isBrush : isOn;
     button.setAttribute("aria-pressed", String(on));
     const p = this.suggestion?.probabilities?.[name] ?? (form === "one" && this.suggestion?.value === name ? this.suggestion.probability : null);
-    const isModels = form === "one" && this.suggestion?.value === name;
+    const isModels = form === "one" ? this.suggestion?.value === name : form === "several" && this.isModels && isOn;
     button.classList.toggle("models", isModels);
     const told = p !== null && p !== undefined && form !== "spans" && (isModels || p >= 0.005);
-    fill(button.lastChild, told ? [el("span.who", {}, isModels ? t("model") : ""), " ", percent(p)] : []);
+    fill(button.lastChild, told ? [el("span.by", {}, isModels ? t("model") : ""), " ", percent(p)] : []);
   }
 
   updateNumber(value) {

@@ -150,7 +150,7 @@ class Page {
     record.tasks.forEach((task, at) => this.cards.push(new Card(this, this.forms.get(task.task), at)));
     fill(place, this.cards.map((card) => card.node));
     this.beside();
-    this.focused(true);
+    this.focused(true, "record");
     setTimeout(() => media.ahead(this.work.records));
   }
 
@@ -174,13 +174,14 @@ class Page {
     if (card?.form.form === "spans" && card.form.of === field) card.choose(chosen, isSpan);
   }
 
-  focused(move) {
+  focused(move, what = "") {
     const card = this.card;
     if (!card) return;
     for (const [field, view] of this.view.texts) if (card.form.form !== "spans" || card.form.of !== field) view.show({});
     card.show();
     if (move && !card.node.contains(document.activeElement)) card.node.focus({ preventScroll: true });
-    card.node.scrollIntoView({ block: "nearest" });
+    if (what === "record" && matchMedia("(max-width: 62rem)").matches) scrollTo(0, 0);
+    else card.node.scrollIntoView({ block: "nearest" });
     const isText = card.area && !card.suggestion && matchMedia("(hover: hover)").matches;
     if (move && isText && !card.task.done) card.area.focus({ preventScroll: true });
   }
