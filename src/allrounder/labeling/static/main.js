@@ -62,6 +62,11 @@ class Page {
     else toast(t("state.offline"));
   }
 
+  progress() {
+    const more = panels.progress(this.sync.progress);
+    if (more) this.sync.get("/api/agreement").then((told) => told && more(told));
+  }
+
   undoThis(one) {
     if (!this.work.acts.some((each) => each.id === one.id)) this.work.acts.unshift({ id: one.id, key: one.key, task: one.task });
     this.work.undo(one.id);
@@ -89,7 +94,7 @@ class Page {
     const { reviews, session } = { reviews: this.session.role !== "annotator", session: this.session };
     this.disputes = reviews && el("button.plain", { type: "button", hidden: true, onclick: () => this.turn() });
     fill(byId("top"), el("strong.project", {}, session.project),
-      el("button.count", { type: "button", title: t("progress"), onclick: () => panels.progress(this.sync.progress) }, this.meter, this.counted),
+      el("button.count", { type: "button", title: t("progress"), onclick: () => this.progress() }, this.meter, this.counted),
       el("span.gap"), this.disputes,
       session.guidelines && el("button.plain.wide", { type: "button", onclick: () => this.guidelines() }, t("guidelines"), el("kbd", { "aria-hidden": "true" }, "G")),
       icon("↺", "history", () => this.history()), icon("?", "keys", () => this.help(), { class: "keys-button" }),

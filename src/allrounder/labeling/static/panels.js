@@ -2,7 +2,7 @@
 
 import { shownValue } from "./cards.js";
 import { el, fill } from "./dom.js";
-import { number, t } from "./words.js";
+import { number, percent, t } from "./words.js";
 
 export function dialog(title, body) {
   const close = el("button.plain", { type: "button", "aria-label": t("close"), onclick: () => made.close() }, "×");
@@ -26,7 +26,7 @@ export function help() {
 }
 
 export function progress(told) {
-  if (!told) return;
+  if (!told) return null;
   const left = Math.max(0, told.target - told.team);
   const pace = told.seconds ? 3600 / told.seconds : null;
   const numbers = [
@@ -35,7 +35,20 @@ export function progress(told) {
   ];
   if (told.batch) numbers.push([t("progress.batch"), `${number(told.batch.done)} / ${number(told.batch.asked)}`]);
   const big = el("dl.numbers", {}, numbers.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-  dialog(t("progress"), [big, Object.entries(told.tasks).map(([name, one]) => ofTask(name, one))]);
+  const places = new Map(Object.keys(told.tasks).map((name) => [name, el("div.agreed")]));
+  dialog(t("progress"), [big, Object.entries(told.tasks).map(([name, one]) => [ofTask(name, one), places.get(name)])]);
+  return (found) => Object.entries(found).forEach(([name, one]) => places.has(name) && fill(places.get(name), agreed(one)));
+}
+
+// How far people agree, and how much oftener they follow a suggestion that they see.
+function agreed(one) {
+  const lines = [];
+  const digits = (value) => (value === null ? "–" : number(value, 2));
+  if (one.records) lines.push(t("agree", { same: percent(one.same), n: number(one.records), alpha: digits(one.alpha) }));
+  for (const [a, b, n, kappa] of one.pairs) lines.push(t("agree.pair", { a, b, n: number(n), kappa: digits(kappa) }));
+  const share = ([hits, n]) => (n ? `${percent(hits / n)} (${number(n)})` : "–");
+  if (one.shown[1] || one.blind[1]) lines.push(t("sway", { shown: share(one.shown), blind: share(one.blind) }));
+  return lines.map((line) => el("p", {}, line));
 }
 
 function ofTask(name, one) {
