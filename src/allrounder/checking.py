@@ -140,8 +140,7 @@ def _answers(plan: Plan) -> tuple[dict[tuple[str, str], Any], list[str]]:
     if not given(plan.where):
         return {}, []
     with Answers(plan.where, read_only=True) as ledger:
-        values = {pair: one.value for pair, one in ledger.standing().items()}
-        return values, [ledger.newer] if ledger.newer else []
+        return ledger.labels(), [ledger.newer] if ledger.newer else []
 
 
 def in_numbers(plan: Plan, records: Records) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Kind:
             "locked": "is being written by another process. Wait until that is done and try again.",
             "readonly": "can only be read. Change its permissions, or work on a copy.",
             "full": "could not be written: the disk is full. Nothing was changed.",
+            "disk I/O": "could not be written: the disk is full or fails. Nothing was changed.",
             "unable to open": "cannot be opened. Is the folder there, and may it be written?",
         }
         return next((words for mark, words in reasons.items() if mark in said), f"failed: {said}.")

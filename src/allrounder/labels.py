@@ -155,11 +155,8 @@ def import_labels(
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such file.")
-    name, tasks = format_of(path, format), _asked(plan)
-    if task is not None:
-        _asked(plan, task)
-    records = load_records(plan, trains=False)
-    placing = Placing(records, tasks, map=map, task=task)
+    name = format_of(path, format)
+    placing = _placing(plan, task, map)
     rows = [placing.place(row) for row in FORMATS[name].read(path)]
     rows = _fitting(plan, placing, rows)
     answers = {one.id: one for one in (_answer(row, who) for row in rows if row.why is None)}
@@ -175,9 +172,16 @@ def import_labels(
         known=len(answers) - len(new),
         tasks=dict(Counter(one.task for one in new)),
         people=dict(Counter(one.who for one in new)),
-        sample=_sample(records, new[:SHOWN]),
+        sample=_sample(placing.records, new[:SHOWN]),
         left_out=_left_out(rows),
     )
+
+
+def _placing(plan: Plan, task: str | None, map: Mapping[str, str] | None) -> Placing:
+    tasks = _asked(plan)
+    if task is not None:
+        _asked(plan, task)
+    return Placing(load_records(plan, trains=False), tasks, map=map, task=task)
 
 
 def _asked(plan: Plan, only: str | None = None) -> dict[str, Asked]:

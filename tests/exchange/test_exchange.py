@@ -388,3 +388,32 @@ def test_the_command_line_shows_before_it_adds(labelled, tmp_path, capsys):
     assert cli.main(["labels", "import", *words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["new"] == 9
     assert cli.main(["labels", "import", str(other), "nowhere.json", "--quiet"]) == 2
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "label-studio", "prodigy"])
+def test_records_of_files_and_numbers_are_found_by_path_and_value(tmp_path, format):
+    from PIL import Image
+
+    for number in range(3):
+        Image.new("RGB", (4, 4), (number * 80, 0, 0)).save(tmp_path / f"{number}.png")
+    rows = "".join(f"{number}.png,{number / 2}\n" for number in range(3))
+    (tmp_path / "seen.csv").write_text("photo,size\n" + rows)
+    sections = {
+        "sources": ["seen.csv"],
+        "inputs": {"photo": "pixels", "size": "number"},
+        "tasks": tasks_of("topic"),
+    }
+    project = Project(make_plan(sections, folder=tmp_path))
+    keys = load_records(project.plan, trains=False).numbers("key").tolist()
+    mine = Answer(
+        id="x", who="ada", key=f"{keys[1]:016x}", task="topic", act="label", value="sport"
+    )
+    with Answers(project.plan.where) as ledger:
+        ledger.append([mine])
+    file = tmp_path / "out" / f"labels.{SUFFIX[format]}"
+    project.export_labels(file, format=format)
+    text = file.read_text().replace(mine.key, "f" * 16).replace('"id": "x"', '"id": "y"')
+    file.write_text(text.replace(",x\n", ",y\n"))
+    found = project.import_labels(file)
+    assert (found.left_out, found.new) == ({}, 1)
+    assert [one.key for one in events(project)] == [mine.key, mine.key]

@@ -80,6 +80,9 @@ def test_answers_are_appended_all_or_none(ledger):
     ("wrong", "said"),
     [
         (answer(""), "`id` must be a text of 1 to 200 characters. Got ''"),
+        (answer("x", who="half \ud800"), "`who` must be a text of 1 to 200"),
+        (answer("x", model=7), "`model` must be a text"),
+        (answer("x", question="one"), "`question` must be a number"),
         (answer("x", who="a" * 201), "`who` must be a text of 1 to 200"),
         (answer("x", key="zero\0"), "`key` must be a text"),
         (answer("x", None), "a label needs a `value`. To give none, skip"),
@@ -108,6 +111,24 @@ def test_undo_reaches_across_submits_and_settling_and_majority_stand(where):
     with Answers(where, read_only=True) as ledger:
         found = ledger.standing()
         assert {key[-1]: one.value for (key, _), one in found.items()} == {"1": "c", "2": "b"}
+
+
+def test_labels_are_those_that_stand(ledger, rng):
+    said = []
+    for number in range(1, 400):
+        act = rng.choice(["label", "label", "label", "skip", "flag", "settle", "undo"])
+        key, who = f"k{rng.integers(200)}", rng.choice(["ada", "ben"])
+        if act == "undo" and said:
+            back = said[rng.integers(len(said))]
+            key = f"k{int(back.key, 16)}"
+            said.append(undo(str(number), back.id, key=key, who=who))
+        elif act != "undo":
+            value = [["a"], {"b": 1}, 2.5, "c"][rng.integers(4)]
+            said.append(answer(str(number), value, act=str(act), key=key, who=who))
+    ledger.append(said)
+    found = ledger.labels()
+    assert found == {pair: one.value for pair, one in ledger.standing().items()}
+    assert 50 < len(found) < 200
 
 
 def test_a_clock_that_jumps_back_changes_no_order(ledger, monkeypatch):
@@ -375,7 +396,7 @@ def test_on_a_disk_that_is_really_full_nothing_is_lost_and_it_goes_on_when_there
     folder, mount = disk
     path, sent = folder / "ledger.db", []
     with Answers(path) as ledger:
-        with pytest.raises(RunError, match="disk"):
+        with pytest.raises(RunError, match=r"the disk is full.* Nothing was changed"):
             for n in range(10_000):
                 ledger.append([answer(f"{n}-{i}", "word " * 50) for i in range(5)])
                 sent += [f"{n}-{i}" for i in range(5)]

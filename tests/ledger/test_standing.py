@@ -1,9 +1,12 @@
 """What counts now of what people said."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from asking import answer, undo
+from hypothesis import given
+from hypothesis import strategies as st
 
 from allrounder.ledger import canonical, standing_of, standings
 
@@ -86,6 +89,19 @@ def test_equal_labels_are_told_as_equal_however_they_are_written(one, other):
     assert canonical(one) == canonical(other)
     said = [answer("1", one, who="a"), answer("2", other, who="b"), answer("3", "x", who="c")]
     assert value(*said) == other
+
+
+@given(st.randoms(use_true_random=False))
+def test_what_counts_does_not_depend_on_the_order_in_which_events_are_told(random):
+    acts = ["label", "label", "label", "skip", "settle", "undo"]
+    events = []
+    for number in range(1, 12):
+        act, who = random.choice(acts), random.choice("abc")
+        made = undo if act == "undo" else partial(answer, act=act)
+        more = str(random.randint(1, 11)) if act == "undo" else random.choice("xyz")
+        events.append(replace(made(str(number), more, who=who), number=number))
+    mixed = random.sample(events, len(events))
+    assert standing_of(mixed) == standing_of(events)
 
 
 def test_every_record_and_task_has_its_own():

@@ -113,6 +113,15 @@ class Answers:
         """Return what counts now, by key and task."""
         return standings(self.events())
 
+    def labels(self) -> dict[tuple[str, str], Any]:
+        """Return the label that counts now, by key and task: `standing` without who and why.
+
+        Most pairs have one answer, whose label the database gives; only others are worked out.
+        """
+        found = {(key, task): value for key, task, value in self._store.alone()}
+        several = standings(Answer(**row) for row in self._store.beside())
+        return {**found, **{pair: one.value for pair, one in several.items()}}
+
     @property
     def mark(self) -> tuple[str, int]:
         """What changes with every answer: the ledger's own name, and the latest number."""

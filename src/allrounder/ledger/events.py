@@ -119,16 +119,24 @@ def check_answer(answer: Answer) -> None:
         raise DataError(f"{about}: an undo, and only an undo, names what it `undoes`.")
     if answer.act in ("label", "settle") and answer.value is None:
         raise DataError(f"{about}: a {answer.act} needs a `value`. To give none, skip.")
+    _check_names(about, source=answer.source)
+    given = {"undoes": answer.undoes, "model": answer.model, "created": answer.created or None}
+    _check_names(about, **{name: value for name, value in given.items() if value is not None})
     _check_numbers(about, seconds=answer.seconds, question=answer.question)
     _check_plain(about, value=answer.value, suggested=answer.suggested)
 
 
 def _check_names(about: str, **names: object) -> None:
     for name, value in names.items():
-        if not isinstance(value, str) or not 0 < len(value) <= LONGEST or "\0" in value:
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST or not _is_written(value):
             raise DataError(
                 f"{about}: `{name}` must be a text of 1 to {LONGEST} characters. Got {value!r:.80}."
             )
+
+
+def _is_written(text: str) -> bool:
+    """Return whether a database can hold a text: no zero, no half of a character."""
+    return "\0" not in text and text.encode("utf-8", "replace").decode() == text
 
 
 def _check_numbers(about: str, **values: object) -> None:

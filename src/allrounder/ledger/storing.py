@@ -3,7 +3,8 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from sqlalchemy import (
     inspect,
     make_url,
     select,
+    tuple_,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
@@ -52,6 +54,7 @@ class Store:
     def __init__(self, where: Where, *, read_only: bool) -> None:
         self.where, self.read_only = where, read_only
         self.newer: str | None = None
+        self._alone = Lock() if where.file else nullcontext()  # waiting in turn, not by SQLite
         self._engine = _file(where, read_only) if where.file else _server(where, read_only)
         try:
             with self._link(writes=not read_only) as link:
@@ -94,6 +97,21 @@ class Store:
         """Return the next answers behind a number."""
         return self._rows(_page(ANSWERS, after, n))
 
+    def alone(self) -> Iterator[tuple[str, str, Any]]:
+        """Yield key, task and label of pairs on which there is one label and nothing else."""
+        pair = (ANSWERS.c.key, ANSWERS.c.task)
+        label = func.min(ANSWERS.c.act).in_(("label", "settle"))
+        once = select(*pair, func.min(ANSWERS.c.value)).group_by(*pair)
+        for row in self._rows(once.having(func.count() == 1, label)):
+            yield tuple(row.values())
+
+    def beside(self) -> list[Row]:
+        """Return the answers on pairs with several."""
+        pair = (ANSWERS.c.key, ANSWERS.c.task)
+        several = select(*pair).group_by(*pair).having(func.count() > 1)
+        its = tuple_(*pair).in_(several)
+        return self._rows(select(ANSWERS).where(its).order_by(ANSWERS.c.number))
+
     def mark(self) -> tuple[str, int]:
         """Return the name of the ledger and the number of its latest answer."""
         if not self._has:
@@ -107,7 +125,7 @@ class Store:
         if not self._has:
             return []
         with self._link() as link:
-            return [dict(row) for row in link.execute(sentence).mappings()]
+            return [dict(row) for row in link.execute(sentence).mappings().all()]
 
     # ------------------------------------------------------------------ tables
 
@@ -162,7 +180,11 @@ class Store:
         So numbers rise in the order in which answers become visible, and whoever reads on from
         a number misses none.
         """
-        with self._spoken(), self._engine.connect() as link:
+        with (
+            self._alone if writes else nullcontext(),
+            self._spoken(),
+            self._engine.connect() as link,
+        ):
             if writes and self.where.file:
                 link = link.execution_options(begins="BEGIN IMMEDIATE")
             with link.begin():

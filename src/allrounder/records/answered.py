@@ -4,6 +4,7 @@ The table on disk follows from the sources alone, so that an answer costs no sec
 """
 
 import dataclasses
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from allrounder.records.column import Column
 from allrounder.records.keys import Digest
 from allrounder.records.records import Records
 from allrounder.records.sources.jsonl import arrow_column
+
+KEY = re.compile(r"[0-9a-f]{16}")
 
 MISFITS = (ValueError, TypeError, LookupError, AttributeError, pa.ArrowException)
 """What reading a value can end in that was a label once, of other labels or another task."""
@@ -35,9 +38,9 @@ def answered(
     for (key, task), value in answers.items():
         by_task[task][key] = value
     laid = {
-        task: _laid(records, task, columns[task], given)
-        for task, given in by_task.items()
-        if task in columns and columns[task].made_of is None
+        task: _laid(records, task, column, by_task[task])
+        for task, column in columns.items()
+        if task in by_task and column.made_of is None
     }
     strange = {task: len(given) for task, given in by_task.items() if task not in laid}
     table, digest = records.table, Digest()
@@ -98,11 +101,7 @@ def _laid(records: Records, task: str, column: Column, given: Mapping[str, Any])
 
 
 def _numbers(keys: Sequence[str]) -> np.ndarray:
-    return np.array([int(key, 16) if _is_key(key) else 0 for key in keys], np.uint64)
-
-
-def _is_key(key: str) -> bool:
-    return len(key) == 16 and all(digit in "0123456789abcdef" for digit in key)
+    return np.array([int(key, 16) if KEY.fullmatch(key) else 0 for key in keys], np.uint64)
 
 
 def labels_read(column: Column, values: Sequence[Any], texts: Sequence[Any] | None) -> pa.Array:

@@ -1,6 +1,7 @@
 """What must hold for the records as a whole."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from allrounder.records.source import SPLITS
 def check_records(
     records: Records, columns: Mapping[str, Column], without: Sequence[str] = ()
 ) -> None:
-    """Refuse records that cannot train and judge a model.
+    """Refuse records that cannot train and judge a model; a table just written goes with them.
 
     Args:
         records: All records.
@@ -25,6 +26,16 @@ def check_records(
     Raises:
         DataError: where a task has no label or only one class, or a split has no record.
     """
+    try:
+        _check(records, columns, without)
+    except DataError:
+        if records.fresh is not None:
+            with suppress(OSError):
+                records.fresh.unlink()
+        raise
+
+
+def _check(records: Records, columns: Mapping[str, Column], without: Sequence[str]) -> None:
     table = records.table
     tasks = [task for task in columns if task not in without]
     for task in tasks:

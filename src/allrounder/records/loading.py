@@ -74,6 +74,7 @@ def load(
     plan = Plan(found, dict(fields), dict(columns))
     path = Path(cache) / f"{plan.fingerprint()}.arrow"
     table = _mapped(path)
+    fresh = path if table is None else None
     if table is None:
         _write(plan, path, _late(tell))
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
@@ -90,6 +91,7 @@ def load(
         num_leaking=about.num_leaking,
         skipped=about.skipped,
         columns=about.columns,
+        fresh=fresh,
     )
     if trains:
         check_records(records, columns, without)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ class Records:
     but in `aside`; `num_read` counts them too. `num_leaking` counts made records
     that were left out, because validation or test holds them or what they were made from.
     `skipped` counts lines that gave no record. `columns` has the names of the columns of each
-    source, by path. `told` are sentences on what people answered.
+    source, by path. `told` are sentences on what people answered. `fresh` is the file of the
+    table where this reading wrote it.
     """
 
     table: pa.Table
@@ -39,6 +41,7 @@ class Records:
     skipped: list[Skipped] = field(default_factory=list)
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
+    fresh: Path | None = None
 
     def __len__(self) -> int:
         return self.table.num_rows
