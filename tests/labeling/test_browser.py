@@ -318,3 +318,27 @@ def test_many_labels_are_found_by_name(tmp_path, visit):
         page.keyboard.press("m")
         saved(page)
     assert [one.value for one in answers(file)] == ["label 37", "label 30"]
+
+
+def test_what_one_person_said_is_never_anothers(tmp_path, visit, chrome):
+    file = project(tmp_path / "a", n=20, tasks={"topic": TASKS["topic"]})
+    people = People(file.parent / "people.yaml")
+    links = {name: f"#token={people.add(name, 'annotator')}" for name in ("ada", "bob")}
+    context = chrome.new_context(locale="en-US")
+    with Served(file) as served:
+        ada = visit(served.url + links["ada"], context=context)
+        ada.keyboard.press("1")
+        saved(ada)
+        bob = visit(served.url + links["bob"], context=context)  # in the same browser
+        ada.keyboard.press("1")
+        ada.wait_for_selector("text=Who are you?")
+        ada.keyboard.press("1")
+        bob.keyboard.press("2")
+        saved(bob)
+        bob.click("button[title='Sign out']")
+        bob.wait_for_selector("text=Who are you?")
+        again = visit(served.url + links["ada"], context=context)
+        saved(again)
+    context.close()
+    said = [(one.who, one.value) for one in answers(file)]
+    assert said == [("ada", "sports"), ("bob", "politics"), ("ada", "sports")]

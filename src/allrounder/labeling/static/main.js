@@ -4,7 +4,7 @@ import { Card } from "./cards.js";
 import { announce, byId, el, fill, toast } from "./dom.js";
 import { listen } from "./keys.js";
 import * as media from "./media.js";
-import { Refused, get, post, setToken } from "./net.js";
+import { Refused, begin as known, get, post } from "./net.js";
 import * as panels from "./panels.js";
 import { RecordView } from "./record.js";
 import * as store from "./store.js";
@@ -26,7 +26,7 @@ class Page {
     this.isOpen = store.recall("guidelines", Boolean(session.guidelines)) && innerWidth > 1100;
     this.sync.addEventListener("state", () => this.status());
     this.sync.addEventListener("refused", ({ detail }) => toast(t("refused", { why: detail.why }), "bad"));
-    this.sync.addEventListener("stranger", () => strange());
+    this.sync.addEventListener("stranger", () => this.stop());
     this.work.addEventListener("changed", ({ detail }) => this.draw(detail));
     window.addEventListener("beforeunload", (event) => !store.keeps && store.numPending() && event.preventDefault());
     listen(this);
@@ -60,6 +60,23 @@ class Page {
     const told = await this.sync.get("/api/history?n=100");
     if (told) panels.history(told.history, (one) => this.undoThis(one));
     else toast(t("state.offline"));
+  }
+
+  async leave() {
+    try {
+      await post("/api/sign-out", {});
+      this.stop();
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+  }
+
+  // Nothing is asked and no key does anything until somebody signs in.
+  stop() {
+    this.cards = [];
+    this.view = null;
+    this.work.records = [];
+    strange();
   }
 
   progress() {
@@ -99,7 +116,9 @@ class Page {
       session.guidelines && el("button.plain.wide", { type: "button", onclick: () => this.guidelines() }, t("guidelines"), el("kbd", { "aria-hidden": "true" }, "G")),
       icon("↺", "history", () => this.history()), icon("?", "keys", () => this.help(), { class: "keys-button" }),
       icon(words.language() === "zh" ? "EN" : "中", "language", () => this.speak()), icon("◐", "theme", () => theme()),
-      el("span.who", { title: t(`role.${session.role}`) }, session.who));
+      session.signs_in
+        ? el("button.plain.who", { type: "button", title: t("sign.out"), onclick: () => this.leave() }, session.who)
+        : el("span.who", { title: t(`role.${session.role}`) }, session.who));
     this.status();
   }
 
@@ -226,7 +245,7 @@ async function begin() {
   try {
     await signIn();
     const session = await get("/api/session");
-    setToken(session.token);
+    known(session);
     document.title = `${session.project} · Allrounder`;
     store.open(session.ledger, session.who);
     await new Page(session, await store.pageName()).begin();
