@@ -22,7 +22,11 @@ const PATIENCE = 20000;
 async function asked(path, options) {
   let answer;
   try {
-    answer = await fetch(path, { ...options, credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE) });
+    answer = await fetch(path, {
+      ...options,
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(PATIENCE),
+    });
   } catch {
     throw new Away("The server cannot be reached.");
   }
@@ -62,7 +66,13 @@ export async function blob(path) {
 // What is said while the page closes; nobody waits for an answer.
 export function whisper(path, body) {
   const headers = { "Content-Type": "application/json", "X-Token": token };
-  fetch(path, { method: "POST", headers, body: JSON.stringify(body), keepalive: true, credentials: "same-origin" }).catch(() => {});
+  fetch(path, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+    keepalive: true,
+    credentials: "same-origin",
+  }).catch(() => {});
 }
 
 export async function post(path, body, again = true) {
