@@ -75,9 +75,9 @@ class Served:
             self.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome():
-    """Debian's Chromium, started once."""
+    """Debian's Chromium; its loop must not run while tests of other modules do."""
     if chromium() is None:
         pytest.skip(WHY_NOT)
     with browser() as found:

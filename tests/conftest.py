@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from browsers import chrome, visit
 from hypothesis import settings
 from making import save_tiny_decoder, save_tiny_encoder, write_newsroom
 from models import save_tiny_model
+
+__all__ = ["chrome", "visit"]
 
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
 settings.load_profile("quick")

@@ -1,5 +1,7 @@
 """The server without a socket: what it answers, and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 from desks import desk, project, said, undone
 from starlette.testclient import TestClient
@@ -7,6 +9,7 @@ from starlette.testclient import TestClient
 from allrounder.labeling.app import Server
 from allrounder.labeling.locks import Locks
 from allrounder.labeling.people import People
+from allrounder.ledger import Question
 
 
 @pytest.fixture
@@ -253,6 +256,23 @@ def test_only_reviewers_settle(made, team):
     told = send(ada, said("4", key, "politics", act="settle"))
     assert told["progress"]["disputed"] == 0
     assert made.board.standing[key, "topic"].value == "politics"
+
+
+def test_agreement_and_the_sway_of_suggestions_are_counted(made, team):
+    made.queue.overlap, made.settings = 2, replace(made.settings, blind=0.5)
+    ada, bob = signed_in(made, team, "ada"), signed_in(made, team, "bob")
+    keys = [made.pool.key(place) for place in range(8)]
+    asked = {"task": "topic", "arm": "chosen", "strategy": "margin", "model": "m1"}
+    made.answers.ask([Question(key=k, suggestion={"value": "sports"}, **asked) for k in keys])
+    for web, wrong in ((ada, 3), (bob, 2)):
+        for n, key in enumerate(keys):
+            value = "politics" if n < wrong else "sports"
+            send(web, said(f"{wrong}{n}", key, value, question=n + 1))
+    told = ada.get("/api/agreement").json()["topic"]
+    assert told["records"] == 8 and told["same"] == 7 / 8
+    assert told["pairs"][0][:3] == ["ada", "bob", 8] and 0 < told["alpha"] < 1
+    assert told["shown"][1] + told["blind"][1] == 16 and told["blind"][1] > 0
+    assert told["shown"][0] + told["blind"][0] == 11
 
 
 def test_nobody_undoes_what_another_said(made, team):

@@ -3,12 +3,10 @@
 import json
 
 import pytest
-from browsers import Served, chrome, visit
+from browsers import Served
 from desks import png, wav, written
 
 from allrounder.ledger import Answers, remaining
-
-__all__ = ["chrome", "visit"]
 
 TASKS = {
     "topic": {"kind": "multiclass", "labels": ["sports", "politics", "business"]},

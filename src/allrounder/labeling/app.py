@@ -66,6 +66,7 @@ class Server:
             Route("/api/leave", self._answers(self._leave), methods=["POST"]),
             Route("/api/answers", self._answers(self._append), methods=["POST"]),
             Route("/api/progress", self._answers(self._progress)),
+            Route("/api/agreement", self._answers(self._agreement)),
             Route("/api/history", self._answers(self._history)),
             Route("/api/record/{key}", self._answers(self._record)),
             Route("/api/media/{key}/{field}", self._answers(self._media)),
@@ -146,6 +147,9 @@ class Server:
 
     async def _progress(self, request: Request, person: Person, _: Any) -> Response:
         return _fresh(await run_in_threadpool(self.desk.progress, person))
+
+    async def _agreement(self, request: Request, person: Person, _: Any) -> Response:
+        return _fresh(await run_in_threadpool(self.desk.agreement))
 
     async def _history(self, request: Request, person: Person, _: Any) -> Response:
         asked = request.query_params.get("n", "50")

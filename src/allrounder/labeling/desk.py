@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from allrounder.errors import DataError, ProjectError
+from allrounder.labeling.agreeing import agreeing
 from allrounder.labeling.answering import Refused, answer_of
 from allrounder.labeling.board import Board
 from allrounder.labeling.chooser import Chooser
@@ -114,7 +115,8 @@ class Desk:
             RunError: the ledger cannot be written; nothing was.
         """
         with self._lock:
-            self._catch_up()
+            if any(self._speaks_of_news(one) for one in items):
+                self._catch_up()
             good, refused = self._read(person, items)
             stored = self.answers.append(good) if good else []
             self._catch_up()
@@ -159,6 +161,14 @@ class Desk:
             self._catch_up()
             return self._progress(person)
 
+    def agreement(self) -> dict[str, Any]:
+        """Return by task how far people agree, and how far suggestions sway them."""
+        with self._lock:
+            self._catch_up()
+            events, gone = list(self.board.by_id.values()), set(self.board.gone)
+            questions = dict(self.queue.questions)
+        return {task: agreeing(events, gone, questions, task) for task in self.forms}
+
     def _progress(self, person: Person) -> dict[str, Any]:
         found = progress(self.board, self.queue, self.forms, person.name, self.settings)
         if self.chooser is not None:
@@ -176,6 +186,14 @@ class Desk:
             done, asked = self.queue.num_asked
             labels = sum(self.board.num_labelled.values())
             self.chooser.nudge(done=done, asked=asked, labels=labels)
+
+    def _speaks_of_news(self, item: Any) -> bool:
+        """Return whether an answer is about something that came by another program, perhaps."""
+        if not isinstance(item, Mapping):
+            return False
+        number = item.get("question")
+        is_new = isinstance(number, int) and number not in self.queue.questions
+        return is_new or item.get("act") == "undo"
 
     def _read(
         self, person: Person, items: Sequence[Any]

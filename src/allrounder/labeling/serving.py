@@ -151,11 +151,13 @@ def _bound(host: str, port: int | None) -> socket.socket:
     """Return a socket that listens; where no port is named, at the first free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     tried = range(PORT, PORT + TRIES) if port is None else [port]
+    if port is not None and not 0 <= port < 1 << 16:
+        raise ProjectError(f"--port {port}: a port is a number from 0 to 65535.")
     why = ""
     for number in tried:
         try:
             return socket.create_server((host, number), family=family, backlog=256)
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            why = error.strerror or str(error)
     place = f"port {port}" if port is not None else f"ports {PORT} to {PORT + TRIES - 1}"
     raise ProjectError(f"{host}, {place} cannot be had: {why}. Name another: --port N.")

@@ -1,13 +1,15 @@
 // One card per task: what can be answered, by which key, and what the model thinks.
 
 import { announce, el, fill } from "./dom.js";
+import { parsed, shownValue, whyOf } from "./saying.js";
 import { without, withSpan } from "./spans.js";
-import { has, number, percent, t } from "./words.js";
+import { number, percent, t } from "./words.js";
 
 // F, R, P, T and G have a meaning of their own.
 export const KEYS = "1234567890qweyuioasdhjklzxcvbnm";
 const HUES = 10;
 const MANY = 14; // labels beyond which they stand close together
+const SHORT = 12; // characters of labels of which two stand side by side
 
 export const hueOf = (form, label) => form.labels.indexOf(label) % HUES;
 
@@ -19,29 +21,65 @@ export class Card {
     this.state = el("span.state");
     this.why = el("p.why");
     const id = `task${at}`;
-    this.node = el("section.card", { role: "group", tabIndex: 0, "aria-labelledby": id, "data-task": form.name },
-      el("header", {}, el("h2", { id }, form.name), this.state), this.why, this.body, this.note);
+    this.node = el(
+      "section.card",
+      { role: "group", tabIndex: 0, "aria-labelledby": id, "data-task": form.name },
+      el("header", {}, el("h2", { id }, form.name), this.state),
+      this.why,
+      this.body,
+      this.note,
+    );
     this.node.addEventListener("focusin", () => page.work.look(at));
     this.buttons = new Map();
     this[`make_${form.form}`]();
     this.update();
   }
 
-  get task() { return this.page.work.record.tasks[this.at]; }
-  get suggestion() { return this.task.suggestion ?? null; }
-  get value() { return this.task.draft ?? this.suggestion?.value ?? this.empty; }
-  get empty() { return { several: [], spans: [], text: "", number: null }[this.form.form] ?? null; }
+  get task() {
+    return this.page.work.record.tasks[this.at];
+  }
+  get suggestion() {
+    return this.task.suggestion ?? null;
+  }
+  get value() {
+    return this.task.draft ?? this.suggestion?.value ?? this.empty;
+  }
+  get empty() {
+    return { several: [], spans: [], text: "", number: null }[this.form.form] ?? null;
+  }
 
-  say(value) { this.page.work.say("label", value, this.at); }
-  draft(value) { this.page.work.draft(value, this.at); }
-  tell(text) { this.note.textContent = text; }
+  // Whether what stands there is still what the model suggested.
+  get isModels() {
+    return this.task.draft === undefined && !this.task.done && Boolean(this.suggestion);
+  }
+
+  say(value) {
+    this.page.work.say("label", value, this.at);
+  }
+  draft(value) {
+    this.page.work.draft(value, this.at);
+  }
+  tell(text) {
+    this.note.textContent = text;
+  }
 
   // ---------------------------------------------------------------- parts
 
   label(name, at, onclick) {
     const key = at < KEYS.length ? KEYS[at].toUpperCase() : "";
-    const made = el("button.label", { type: "button", tabIndex: -1, class: `hue${at % HUES}`, onclick, onpointerdown: (e) => e.preventDefault() },
-      key && el("kbd", { "aria-hidden": "true" }, key), el("span.word", {}, name), el("span.chance"));
+    const made = el(
+      "button.label",
+      {
+        type: "button",
+        tabIndex: -1,
+        class: `hue${at % HUES}`,
+        onclick,
+        onpointerdown: (e) => e.preventDefault(),
+      },
+      key && el("kbd", { "aria-hidden": "true" }, key),
+      el("span.word", {}, name),
+      el("span.chance"),
+    );
     if (key) made.setAttribute("aria-keyshortcuts", key);
     this.buttons.set(name, made);
     return made;
@@ -49,10 +87,20 @@ export class Card {
 
   labels(onclick) {
     const many = this.form.labels.length > MANY;
-    const list = el("div.labels", { class: `${many ? "many" : ""} ${this.form.ordered ? "ordered" : ""}` },
-      this.form.labels.map((name, at) => this.label(name, at, () => onclick(name))));
+    const isShort =
+      !this.suggestion?.probabilities && this.form.labels.every((name) => name.length <= SHORT);
+    const list = el(
+      "div.labels",
+      { class: `${many ? "many" : isShort ? "short" : ""} ${this.form.ordered ? "ordered" : ""}` },
+      this.form.labels.map((name, at) => this.label(name, at, () => onclick(name))),
+    );
     if (this.form.labels.length <= KEYS.length) return list;
-    const seek = el("input.seek", { type: "search", placeholder: t("seek"), "aria-label": t("seek"), oninput: () => this.sought(seek.value) });
+    const seek = el("input.seek", {
+      type: "search",
+      placeholder: t("seek"),
+      "aria-label": t("seek"),
+      oninput: () => this.sought(seek.value),
+    });
     seek.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
@@ -64,26 +112,58 @@ export class Card {
 
   sought(text) {
     const plain = text.trim().toLowerCase();
-    for (const [name, button] of this.buttons) button.hidden = Boolean(plain) && !name.toLowerCase().includes(plain);
+    for (const [name, button] of this.buttons)
+      button.hidden = Boolean(plain) && !name.toLowerCase().includes(plain);
   }
 
   confirm(text = t("done")) {
-    return el("button.confirm", { type: "button", tabIndex: -1, onclick: () => this.enter() }, text, el("kbd", { "aria-hidden": "true" }, this.form.form === "text" ? "Ctrl ⏎" : "⏎"));
+    return el(
+      "button.confirm",
+      { type: "button", tabIndex: -1, onclick: () => this.enter() },
+      text,
+      el("kbd", { "aria-hidden": "true" }, this.form.form === "text" ? "Ctrl ⏎" : "⏎"),
+    );
   }
 
-  make_one() { fill(this.body, this.labels((name) => this.say(name))); }
+  make_one() {
+    fill(
+      this.body,
+      this.labels((name) => this.say(name)),
+    );
+  }
 
-  make_several() { fill(this.body, this.labels((name) => this.toggle(name)), this.confirm()); }
+  make_several() {
+    fill(
+      this.body,
+      this.labels((name) => this.toggle(name)),
+      this.confirm(),
+    );
+  }
 
   make_spans() {
     this.list = el("ul.marked", { "aria-label": t("spans.list") });
-    fill(this.body, el("p.hint", {}, t("spans.hint")), this.labels((name) => this.marked(name)), this.list, this.confirm());
+    fill(
+      this.body,
+      el("p.hint", {}, t("spans.hint")),
+      this.labels((name) => this.marked(name)),
+      this.list,
+      this.confirm(),
+    );
   }
 
   make_text() {
-    this.area = el("textarea", { rows: 4, maxLength: 100000, "aria-label": this.form.name, placeholder: t("text.hint"), oninput: () => this.draft(this.area.value) });
+    this.area = el("textarea", {
+      rows: 4,
+      maxLength: 100000,
+      "aria-label": this.form.name,
+      placeholder: t("text.hint"),
+      oninput: () => this.draft(this.area.value),
+    });
     this.area.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); this.enter(); }
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        this.enter();
+      }
       if (event.key === "Escape") this.node.focus();
     });
     fill(this.body, this.area, this.confirm());
@@ -91,20 +171,47 @@ export class Card {
 
   make_number() {
     const range = this.form.range;
-    const name = range ? t("number.range", { low: number(range[0], 6), high: number(range[1], 6) }) : t("number");
-    this.field = el("input.number", { type: "text", inputMode: "decimal", autocomplete: "off", "aria-label": `${this.form.name}: ${name}`, placeholder: name });
+    const name = range
+      ? t("number.range", { low: number(range[0], 6), high: number(range[1], 6) })
+      : t("number");
+    this.field = el("input.number", {
+      type: "text",
+      inputMode: "decimal",
+      autocomplete: "off",
+      "aria-label": `${this.form.name}: ${name}`,
+      placeholder: name,
+    });
     this.field.addEventListener("input", () => this.draft(this.field.value));
     this.field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") { event.preventDefault(); this.enter(); }
+      if (event.key === "Enter") {
+        event.preventDefault();
+        this.enter();
+      }
       if (event.key === "Escape") this.node.focus();
-      if (event.key === "ArrowUp" || event.key === "ArrowDown") { event.preventDefault(); this.nudge(event.key === "ArrowUp" ? 1 : -1, event.shiftKey); }
+      if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+        event.preventDefault();
+        this.nudge(event.key === "ArrowUp" ? 1 : -1, event.shiftKey);
+      }
     });
     const parts = [el("div.row", {}, this.field, this.confirm())];
     if (range) {
       const step = this.step;
-      this.slider = el("input.slider", { type: "range", tabIndex: -1, "aria-label": `${this.form.name}: ${name}`, oninput: () => this.draft(this.slider.value) });
+      this.slider = el("input.slider", {
+        type: "range",
+        tabIndex: -1,
+        "aria-label": `${this.form.name}: ${name}`,
+        oninput: () => this.draft(this.slider.value),
+      });
       Object.assign(this.slider, { min: range[0], max: range[1], step });
-      parts.push(el("div.scale", {}, el("span", {}, number(range[0], 6)), this.slider, el("span", {}, number(range[1], 6))));
+      parts.push(
+        el(
+          "div.scale",
+          {},
+          el("span", {}, number(range[0], 6)),
+          this.slider,
+          el("span", {}, number(range[1], 6)),
+        ),
+      );
     }
     fill(this.body, parts);
   }
@@ -133,34 +240,44 @@ export class Card {
     const [low, high] = this.form.range ?? [-Infinity, Infinity];
     const middle = this.form.range ? (low + high) / 2 : 0;
     const now = parsed(this.value);
-    const next = Math.max(low, Math.min(high, (now ?? middle) + (now === null ? 0 : way * this.step * (far ? 10 : 1))));
+    const next = Math.max(
+      low,
+      Math.min(high, (now ?? middle) + (now === null ? 0 : way * this.step * (far ? 10 : 1))),
+    );
     this.draft(String(Number(next.toFixed(9))));
   }
 
   enter() {
     const form = this.form.form;
-    if (form === "one") return this.suggestion ? this.say(this.suggestion.value) : this.tell(t("no.suggestion"));
+    if (form === "one")
+      return this.suggestion ? this.say(this.suggestion.value) : this.tell(t("no.suggestion"));
     const value = this.value;
     if (form === "number") return this.enterNumber(parsed(value));
-    if (form === "text") return String(value).trim() ? this.say(String(value)) : this.tell(t("text.empty"));
+    if (form === "text")
+      return String(value).trim() ? this.say(String(value)) : this.tell(t("text.empty"));
     if (!value.length && !this.task.sure) {
       this.task.sure = true; // nothing is an answer only when it is said twice
       this.tell(t(form === "spans" ? "spans.none" : "several.none"));
       return announce(this.note.textContent);
     }
-    return this.say(form === "several" ? this.form.labels.filter((name) => value.includes(name)) : value);
+    return this.say(
+      form === "several" ? this.form.labels.filter((name) => value.includes(name)) : value,
+    );
   }
 
   enterNumber(value) {
     const [low, high] = this.form.range ?? [-Infinity, Infinity];
     if (value === null) return this.tell(t("number.none"));
-    if (value < low || value > high) return this.tell(t("number.outside", { low: number(low, 6), high: number(high, 6) }));
+    if (value < low || value > high)
+      return this.tell(t("number.outside", { low: number(low, 6), high: number(high, 6) }));
     return this.say(value);
   }
 
   // ---------------------------------------------------------------- spans
 
-  get text() { return this.page.view.texts.get(this.form.of); }
+  get text() {
+    return this.page.view.texts.get(this.form.of);
+  }
 
   choose(chosen, isSpan) {
     this.chosen = chosen;
@@ -194,16 +311,30 @@ export class Card {
 
   arrow(event) {
     const way = event.key === "ArrowRight" ? 1 : -1;
-    const found = this.text?.step(way, { grow: event.shiftKey && !event.altKey, fine: event.altKey, from: event.altKey && event.shiftKey, at: this.last });
-    if (found) { this.chosen = found; announce(this.text.said(found)); this.show(); }
+    const found = this.text?.step(way, {
+      grow: event.shiftKey && !event.altKey,
+      fine: event.altKey,
+      from: event.altKey && event.shiftKey,
+      at: this.last,
+    });
+    if (found) {
+      this.chosen = found;
+      announce(this.text.said(found));
+      this.show();
+    }
   }
 
   show() {
     const active = this.page.work.focus === this.at;
     if (!active || !this.text) return;
-    const isModels = this.task.draft === undefined && !this.task.done && Boolean(this.suggestion);
     const spans = this.task.done?.value ?? this.value;
-    this.text.show({ spans: Array.isArray(spans) ? spans : [], chosen: this.chosen, active: true, hue: (label) => hueOf(this.form, label), isModels });
+    this.text.show({
+      spans: Array.isArray(spans) ? spans : [],
+      chosen: this.chosen,
+      active: true,
+      hue: (label) => hueOf(this.form, label),
+      isModels: this.isModels,
+    });
   }
 
   // ---------------------------------------------------------------- drawing
@@ -215,10 +346,11 @@ export class Card {
     this.node.classList.toggle("answered", Boolean(done));
     this.state.textContent = done ? t(`act.${done.act}`) : "";
     fill(this.why, whyOf(task), this.said());
-    const picked = done ? done.value : form.form === "one" ? task.before ?? null : this.value;
+    const picked = done ? done.value : form.form === "one" ? (task.before ?? null) : this.value;
     const names = Array.isArray(picked) ? picked.map((one) => one.label ?? one) : [picked];
     for (const [name, button] of this.buttons) this.updateLabel(button, name, names.includes(name));
     if (this.area && document.activeElement !== this.area) this.area.value = String(picked ?? "");
+    for (const one of [this.area, this.field]) one?.classList.toggle("models", this.isModels);
     if (this.field) this.updateNumber(picked);
     if (this.list) this.updateSpans(Array.isArray(picked) ? picked : []);
     if (task.draft === undefined && !done && !task.sure && !this.brush) this.tell(this.told());
@@ -230,16 +362,25 @@ export class Card {
     const isBrush = form === "spans" && this.brush === name;
     const on = form === "spans" ? isBrush : isOn;
     button.setAttribute("aria-pressed", String(on));
-    const p = this.suggestion?.probabilities?.[name] ?? (form === "one" && this.suggestion?.value === name ? this.suggestion.probability : null);
-    const isModels = form === "one" && this.suggestion?.value === name;
+    const p =
+      this.suggestion?.probabilities?.[name] ??
+      (form === "one" && this.suggestion?.value === name ? this.suggestion.probability : null);
+    const isModels =
+      form === "one"
+        ? this.suggestion?.value === name
+        : form === "several" && this.isModels && isOn;
     button.classList.toggle("models", isModels);
     const told = p !== null && p !== undefined && form !== "spans" && (isModels || p >= 0.005);
-    fill(button.lastChild, told ? [el("span.who", {}, isModels ? t("model") : ""), " ", percent(p)] : []);
+    fill(
+      button.lastChild,
+      told ? [el("span.by", {}, isModels ? t("model") : ""), " ", percent(p)] : [],
+    );
   }
 
   updateNumber(value) {
     const shown = value === null || value === undefined ? "" : String(value);
-    if (document.activeElement !== this.field || parsed(this.field.value) !== parsed(shown)) this.field.value = shown;
+    if (document.activeElement !== this.field || parsed(this.field.value) !== parsed(shown))
+      this.field.value = shown;
     if (this.slider) {
       const [low, high] = this.form.range;
       this.slider.value = parsed(shown) ?? (low + high) / 2;
@@ -248,9 +389,24 @@ export class Card {
   }
 
   updateSpans(spans) {
-    const row = (one) => el("li", { class: `hue${hueOf(this.form, one.label)}` },
-      el("span.quote", {}, this.text?.said(one) ?? ""), el("span.tagged", {}, one.label),
-      !this.task.done && el("button.small", { type: "button", tabIndex: -1, "aria-label": t("spans.remove", { text: this.text?.said(one) ?? "" }), onclick: () => this.remove(one.start) }, "×"));
+    const row = (one) =>
+      el(
+        "li",
+        { class: `hue${hueOf(this.form, one.label)}` },
+        el("span.quote", {}, this.text?.said(one) ?? ""),
+        el("span.tagged", {}, one.label),
+        !this.task.done &&
+          el(
+            "button.small",
+            {
+              type: "button",
+              tabIndex: -1,
+              "aria-label": t("spans.remove", { text: this.text?.said(one) ?? "" }),
+              onclick: () => this.remove(one.start),
+            },
+            "×",
+          ),
+      );
     fill(this.list, spans.map(row));
     this.show();
   }
@@ -258,34 +414,16 @@ export class Card {
   told() {
     const found = this.suggestion;
     if (!found || this.form.form === "one") return "";
-    const p = found.probability === undefined || found.probability === null ? "" : ` (${percent(found.probability)})`;
+    const p =
+      found.probability === undefined || found.probability === null
+        ? ""
+        : ` (${percent(found.probability)})`;
     return `${t("model.says")}${p} · ${t("enter.accepts")}`;
   }
 
   said() {
-    return (this.task.said ?? []).map((one) => el("span.opinion", {}, `${one.who}: ${shownValue(one)}`));
+    return (this.task.said ?? []).map((one) =>
+      el("span.opinion", {}, `${one.who}: ${shownValue(one)}`),
+    );
   }
-}
-
-export function shownValue(one) {
-  if (one.act !== "label" && one.act !== "settle") return t(`act.${one.act}`);
-  const value = one.value;
-  if (!Array.isArray(value)) return typeof value === "number" ? number(value, 6) : String(value);
-  return value.length ? value.map((each) => each.label ?? each).join(", ") : t("nothing");
-}
-
-// Why this is asked: the strategy in words, its score, and what it told beside.
-function whyOf(task) {
-  if (!task.strategy) return null;
-  const name = has(`why.${task.strategy}`) ? t(`why.${task.strategy}`) : t("why.other", { name: task.strategy });
-  const score = typeof task.score === "number" ? ` (${number(task.score, 3)})` : "";
-  const rest = Object.entries(task.why ?? {}).filter(([, one]) => typeof one === "string" || typeof one === "number");
-  const more = rest.map(([key, one]) => `${key}: ${typeof one === "number" ? number(one, 3) : one}`).join(" · ");
-  return el("span", {}, t("why"), " ", name, score, more && ` · ${more}`);
-}
-
-function parsed(value) {
-  if (typeof value === "number") return value;
-  const text = String(value ?? "").trim().replace(",", ".").replace("−", "-");
-  return text && Number.isFinite(Number(text)) ? Number(text) : null;
 }

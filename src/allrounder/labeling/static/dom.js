@@ -8,15 +8,20 @@ export function el(name, props = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (key === "class") made.className += ` ${value}`;
-    else if (key in made && !key.includes("-") && key !== "role" && key !== "list") made[key] = value;
+    else if (key in made && !key.includes("-") && key !== "role" && key !== "list")
+      made[key] = value;
     else made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat(9).filter((one) => one !== null && one !== undefined && one !== false));
+  made.append(
+    ...children.flat(9).filter((one) => one !== null && one !== undefined && one !== false),
+  );
   return made;
 }
 
 export function fill(place, ...children) {
-  place.replaceChildren(...children.flat(9).filter((one) => one !== null && one !== undefined && one !== false));
+  place.replaceChildren(
+    ...children.flat(9).filter((one) => one !== null && one !== undefined && one !== false),
+  );
   return place;
 }
 

@@ -4,7 +4,7 @@ import { Card } from "./cards.js";
 import { announce, byId, el, fill, toast } from "./dom.js";
 import { listen } from "./keys.js";
 import * as media from "./media.js";
-import { Refused, get, post, setToken } from "./net.js";
+import { Refused, begin as known, get, post } from "./net.js";
 import * as panels from "./panels.js";
 import { RecordView } from "./record.js";
 import * as store from "./store.js";
@@ -25,14 +25,21 @@ class Page {
     this.view = null;
     this.isOpen = store.recall("guidelines", Boolean(session.guidelines)) && innerWidth > 1100;
     this.sync.addEventListener("state", () => this.status());
-    this.sync.addEventListener("refused", ({ detail }) => toast(t("refused", { why: detail.why }), "bad"));
-    this.sync.addEventListener("stranger", () => strange());
+    this.sync.addEventListener("refused", ({ detail }) =>
+      toast(t("refused", { why: detail.why }), "bad"),
+    );
+    this.sync.addEventListener("stranger", () => this.stop());
     this.work.addEventListener("changed", ({ detail }) => this.draw(detail));
-    window.addEventListener("beforeunload", (event) => !store.keeps && store.numPending() && event.preventDefault());
+    window.addEventListener(
+      "beforeunload",
+      (event) => !store.keeps && store.numPending() && event.preventDefault(),
+    );
     listen(this);
   }
 
-  get card() { return this.cards[this.work.focus] ?? null; }
+  get card() {
+    return this.cards[this.work.focus] ?? null;
+  }
 
   async begin() {
     this.frame();
@@ -44,7 +51,8 @@ class Page {
   // What was done before this page was opened can be undone too.
   async remember() {
     const told = await this.sync.get("/api/history?n=50");
-    if (told && !this.work.acts.length) this.work.acts = told.history.reverse().map(({ id, key, task }) => ({ id, key, task }));
+    if (told && !this.work.acts.length)
+      this.work.acts = told.history.reverse().map(({ id, key, task }) => ({ id, key, task }));
   }
 
   // ---------------------------------------------------------------- acts
@@ -54,7 +62,9 @@ class Page {
     announce(t("undone"));
   }
 
-  help() { panels.help(); }
+  help() {
+    panels.help();
+  }
 
   async history() {
     const told = await this.sync.get("/api/history?n=100");
@@ -62,8 +72,31 @@ class Page {
     else toast(t("state.offline"));
   }
 
+  async leave() {
+    try {
+      await post("/api/sign-out", {});
+      this.stop();
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+  }
+
+  // Nothing is asked and no key does anything until somebody signs in.
+  stop() {
+    this.cards = [];
+    this.view = null;
+    this.work.records = [];
+    strange();
+  }
+
+  progress() {
+    const more = panels.progress(this.sync.progress);
+    if (more) this.sync.get("/api/agreement").then((told) => told && more(told));
+  }
+
   undoThis(one) {
-    if (!this.work.acts.some((each) => each.id === one.id)) this.work.acts.unshift({ id: one.id, key: one.key, task: one.task });
+    if (!this.work.acts.some((each) => each.id === one.id))
+      this.work.acts.unshift({ id: one.id, key: one.key, task: one.task });
     this.work.undo(one.id);
   }
 
@@ -83,25 +116,76 @@ class Page {
   }
 
   top() {
-    const icon = (sign, name, act, extra = {}) => el("button.icon", { type: "button", title: t(name), "aria-label": t(name), onclick: act, ...extra }, sign);
+    const icon = (sign, name, act, extra = {}) =>
+      el(
+        "button.icon",
+        { type: "button", title: t(name), "aria-label": t(name), onclick: act, ...extra },
+        sign,
+      );
     this.meter = el("progress", { "aria-label": t("progress"), max: 1, value: 0 });
     this.counted = el("span.counted");
-    const { reviews, session } = { reviews: this.session.role !== "annotator", session: this.session };
-    this.disputes = reviews && el("button.plain", { type: "button", hidden: true, onclick: () => this.turn() });
-    fill(byId("top"), el("strong.project", {}, session.project),
-      el("button.count", { type: "button", title: t("progress"), onclick: () => panels.progress(this.sync.progress) }, this.meter, this.counted),
-      el("span.gap"), this.disputes,
-      session.guidelines && el("button.plain.wide", { type: "button", onclick: () => this.guidelines() }, t("guidelines"), el("kbd", { "aria-hidden": "true" }, "G")),
-      icon("↺", "history", () => this.history()), icon("?", "keys", () => this.help(), { class: "keys-button" }),
-      icon(words.language() === "zh" ? "EN" : "中", "language", () => this.speak()), icon("◐", "theme", () => theme()),
-      el("span.who", { title: t(`role.${session.role}`) }, session.who));
+    const { reviews, session } = {
+      reviews: this.session.role !== "annotator",
+      session: this.session,
+    };
+    this.disputes =
+      reviews && el("button.plain", { type: "button", hidden: true, onclick: () => this.turn() });
+    fill(
+      byId("top"),
+      el("strong.project", {}, session.project),
+      el(
+        "button.count",
+        { type: "button", title: t("progress"), onclick: () => this.progress() },
+        this.meter,
+        this.counted,
+      ),
+      el("span.gap"),
+      this.disputes,
+      session.guidelines &&
+        el(
+          "button.plain.wide",
+          { type: "button", onclick: () => this.guidelines() },
+          t("guidelines"),
+          el("kbd", { "aria-hidden": "true" }, "G"),
+        ),
+      icon("↺", "history", () => this.history()),
+      icon("?", "keys", () => this.help(), { class: "keys-button" }),
+      icon(words.language() === "zh" ? "EN" : "中", "language", () => this.speak()),
+      icon("◐", "theme", () => theme()),
+      session.signs_in
+        ? el(
+            "button.plain.who",
+            { type: "button", title: t("sign.out"), onclick: () => this.leave() },
+            session.who,
+          )
+        : el("span.who", { title: t(`role.${session.role}`) }, session.who),
+    );
     this.status();
   }
 
   bar() {
-    const button = (name, key, act) => el("button.act", { type: "button", onclick: () => { act(); this.card?.node.focus({ preventScroll: true }); } }, t(name), el("kbd", { "aria-hidden": "true" }, key));
+    const button = (name, key, act) =>
+      el(
+        "button.act",
+        {
+          type: "button",
+          onclick: () => {
+            act();
+            this.card?.node.focus({ preventScroll: true });
+          },
+        },
+        t(name),
+        el("kbd", { "aria-hidden": "true" }, key),
+      );
     this.state = el("span.sync", { role: "status" });
-    fill(byId("bar"), button("undo", "⌫", () => this.undo()), button("skip", "␣", () => this.work.say("skip")), button("flag", "F", () => this.work.say("flag")), el("span.gap"), this.state);
+    fill(
+      byId("bar"),
+      button("undo", "⌫", () => this.undo()),
+      button("skip", "␣", () => this.work.say("skip")),
+      button("flag", "F", () => this.work.say("flag")),
+      el("span.gap"),
+      this.state,
+    );
     this.status();
   }
 
@@ -119,17 +203,24 @@ class Page {
     if (!this.state) return;
     const { kind, waiting } = this.sync.state;
     const text = kind === "bad" ? this.sync.trouble : t(`state.${kind}`, { n: waiting });
-    const more = kind === "offline" || kind === "bad" ? ` · ${t("state.waiting", { n: waiting })}` : "";
+    const more =
+      kind === "offline" || kind === "bad" ? ` · ${t("state.waiting", { n: waiting })}` : "";
     this.state.className = `sync ${kind}`;
-    if (this.state.textContent !== text + (waiting ? more : "")) this.state.textContent = text + (waiting ? more : "");
+    if (this.state.textContent !== text + (waiting ? more : ""))
+      this.state.textContent = text + (waiting ? more : "");
     const told = this.sync.progress;
     if (!told) return;
     this.meter.max = Math.max(1, told.target);
     this.meter.value = told.team;
-    this.counted.textContent = t("counted", { team: words.number(told.team), target: words.number(told.target), mine: words.number(told.mine) });
+    this.counted.textContent = t("counted", {
+      team: words.number(told.team),
+      target: words.number(told.target),
+      mine: words.number(told.mine),
+    });
     if (this.disputes) {
       this.disputes.hidden = !told.disputed && this.work.mode === "next";
-      this.disputes.textContent = this.work.mode === "next" ? t("disputes", { n: told.disputed }) : t("disputes.back");
+      this.disputes.textContent =
+        this.work.mode === "next" ? t("disputes", { n: told.disputed }) : t("disputes.back");
     }
   }
 
@@ -143,23 +234,50 @@ class Page {
   drawRecord() {
     const record = this.work.record;
     if (!record) return this.drawEmpty();
-    this.view = new RecordView(record, { onmark: (field, chosen, isSpan) => this.marked(field, chosen, isSpan) });
+    this.view = new RecordView(record, {
+      onmark: (field, chosen, isSpan) => this.marked(field, chosen, isSpan),
+    });
     const place = el("div.cards", { class: record.tasks.length > 2 ? "tight" : "" });
     this.cards = [];
-    fill(byId("desk"), el("div.stage", { tabIndex: 0, role: "region", "aria-label": t("record") }, this.view.node), place);
-    record.tasks.forEach((task, at) => this.cards.push(new Card(this, this.forms.get(task.task), at)));
-    fill(place, this.cards.map((card) => card.node));
+    fill(
+      byId("desk"),
+      el("div.stage", { tabIndex: 0, role: "region", "aria-label": t("record") }, this.view.node),
+      place,
+    );
+    record.tasks.forEach((task, at) =>
+      this.cards.push(new Card(this, this.forms.get(task.task), at)),
+    );
+    fill(
+      place,
+      this.cards.map((card) => card.node),
+    );
     this.beside();
-    this.focused(true);
+    this.focused(true, "record");
     setTimeout(() => media.ahead(this.work.records));
   }
 
   drawEmpty() {
     this.view = null;
     this.cards = [];
-    const [title, text] = !this.work.loaded ? ["loading", ""] : this.work.mode === "disputes" ? ["disputes.none", "disputes.none.text"] : ["all.done", "all.done.text"];
-    fill(byId("desk"), el("div.empty", { class: this.work.loaded ? "" : "waiting" }, el("h1", {}, t(title)), text && el("p", {}, t(text)), this.sync.away && el("p", {}, t("state.offline"))));
-    if (this.session.left_out.length && this.work.loaded) byId("desk").firstChild.append(el("p.note", {}, t("left.out", { names: this.session.left_out.join(", ") })));
+    const [title, text] = !this.work.loaded
+      ? ["loading", ""]
+      : this.work.mode === "disputes"
+        ? ["disputes.none", "disputes.none.text"]
+        : ["all.done", "all.done.text"];
+    fill(
+      byId("desk"),
+      el(
+        "div.empty",
+        { class: this.work.loaded ? "" : "waiting" },
+        el("h1", {}, t(title)),
+        text && el("p", {}, t(text)),
+        this.sync.away && el("p", {}, t("state.offline")),
+      ),
+    );
+    if (this.session.left_out.length && this.work.loaded)
+      byId("desk").firstChild.append(
+        el("p.note", {}, t("left.out", { names: this.session.left_out.join(", ") })),
+      );
   }
 
   beside() {
@@ -174,13 +292,16 @@ class Page {
     if (card?.form.form === "spans" && card.form.of === field) card.choose(chosen, isSpan);
   }
 
-  focused(move) {
+  focused(move, what = "") {
     const card = this.card;
     if (!card) return;
-    for (const [field, view] of this.view.texts) if (card.form.form !== "spans" || card.form.of !== field) view.show({});
+    for (const [field, view] of this.view.texts)
+      if (card.form.form !== "spans" || card.form.of !== field) view.show({});
     card.show();
-    if (move && !card.node.contains(document.activeElement)) card.node.focus({ preventScroll: true });
-    card.node.scrollIntoView({ block: "nearest" });
+    if (move && !card.node.contains(document.activeElement))
+      card.node.focus({ preventScroll: true });
+    if (what === "record" && matchMedia("(max-width: 62rem)").matches) scrollTo(0, 0);
+    else card.node.scrollIntoView({ block: "nearest" });
     const isText = card.area && !card.suggestion && matchMedia("(hover: hover)").matches;
     if (move && isText && !card.task.done) card.area.focus({ preventScroll: true });
   }
@@ -199,7 +320,10 @@ function theme() {
 
 function strange() {
   fill(byId("bar"));
-  fill(byId("desk"), el("div.empty", {}, el("h1", {}, t("stranger")), el("p", {}, t("stranger.text"))));
+  fill(
+    byId("desk"),
+    el("div.empty", {}, el("h1", {}, t("stranger")), el("p", {}, t("stranger.text"))),
+  );
 }
 
 // A link with a token signs in once; the token does not stay in the address.
@@ -220,13 +344,16 @@ async function begin() {
   try {
     await signIn();
     const session = await get("/api/session");
-    setToken(session.token);
+    known(session);
     document.title = `${session.project} · Allrounder`;
     store.open(session.ledger, session.who);
     await new Page(session, await store.pageName()).begin();
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return strange();
-    fill(byId("desk"), el("div.empty", {}, el("h1", {}, t("state.offline")), el("p", {}, error.message)));
+    fill(
+      byId("desk"),
+      el("div.empty", {}, el("h1", {}, t("state.offline")), el("p", {}, error.message)),
+    );
     setTimeout(() => location.reload(), 5000);
   }
 }

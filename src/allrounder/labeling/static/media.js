@@ -17,7 +17,10 @@ export function load(key, field, digest) {
     found.catch(() => held.delete(digest)); // it is asked for again when it is shown
     held.set(digest, found);
     for (const old of [...held.keys()].slice(0, Math.max(0, held.size - KEPT))) {
-      held.get(old).then(({ url }) => setTimeout(() => URL.revokeObjectURL(url), 60000), () => {});
+      held.get(old).then(
+        ({ url }) => setTimeout(() => URL.revokeObjectURL(url), 60000),
+        () => {},
+      );
       held.delete(old);
     }
   }
@@ -28,11 +31,21 @@ export function ahead(records) {
   for (const record of records)
     for (const input of record.inputs)
       if (input.kind === "picture" || input.kind === "sound")
-        for (const field of input.fields) load(record.key, field.name, field.digest).catch(() => {});
+        for (const field of input.fields)
+          load(record.key, field.name, field.digest).catch(() => {});
 }
 
 function failed(place, again) {
-  fill(place, el("p.missing", {}, t("media.failed"), " ", el("button.plain", { type: "button", onclick: again }, t("again"))));
+  fill(
+    place,
+    el(
+      "p.missing",
+      {},
+      t("media.failed"),
+      " ",
+      el("button.plain", { type: "button", onclick: again }, t("again")),
+    ),
+  );
 }
 
 // ------------------------------------------------------------------ pictures
@@ -44,7 +57,11 @@ export class PictureView {
     this.zoom = 1;
     this.x = this.y = 0;
     this.image = el("img", { alt: t("picture.alt", { name: field }), draggable: false });
-    this.frame = el("div.frame", { tabIndex: 0, role: "group", "aria-label": t("picture.help", { name: field }) }, this.image);
+    this.frame = el(
+      "div.frame",
+      { tabIndex: 0, role: "group", "aria-label": t("picture.help", { name: field }) },
+      this.image,
+    );
     this.node = el("figure.picture", {}, this.frame, this.buttons());
     this.frame.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
     this.frame.addEventListener("pointerdown", (event) => this.grabbed(event));
@@ -55,14 +72,28 @@ export class PictureView {
   get(key, field, digest) {
     load(key, field, digest).then(
       ({ url }) => (this.image.src = url),
-      () => failed(this.frame, () => { fill(this.frame, this.image); this.get(key, field, digest); }),
+      () =>
+        failed(this.frame, () => {
+          fill(this.frame, this.image);
+          this.get(key, field, digest);
+        }),
     );
   }
 
   buttons() {
-    const button = (sign, name, act) => el("button.small", { type: "button", "aria-label": t(name), title: t(name), onclick: act }, sign);
-    return el("figcaption", {},
-      button("−", "zoom.out", () => this.by(1 / 1.4)), button("+", "zoom.in", () => this.by(1.4)), button("⤢", "zoom.fit", () => this.by(0)));
+    const button = (sign, name, act) =>
+      el(
+        "button.small",
+        { type: "button", "aria-label": t(name), title: t(name), onclick: act },
+        sign,
+      );
+    return el(
+      "figcaption",
+      {},
+      button("−", "zoom.out", () => this.by(1 / 1.4)),
+      button("+", "zoom.in", () => this.by(1.4)),
+      button("⤢", "zoom.fit", () => this.by(0)),
+    );
   }
 
   by(factor) {
@@ -105,13 +136,23 @@ export class SoundView {
   constructor(key, field, digest) {
     this.peaks = null;
     this.audio = el("audio", { preload: "auto" });
-    this.button = el("button.play", { type: "button", "aria-label": t("sound.play"), onclick: () => this.toggle() },
-      el("span.sign", { "aria-hidden": "true" }, "▶"), el("kbd", { "aria-hidden": "true" }, "P"));
-    this.canvas = el("canvas.wave", { role: "img", "aria-label": t("sound.wave", { name: field }) });
+    this.button = el(
+      "button.play",
+      { type: "button", "aria-label": t("sound.play"), onclick: () => this.toggle() },
+      el("span.sign", { "aria-hidden": "true" }, "▶"),
+      el("kbd", { "aria-hidden": "true" }, "P"),
+    );
+    this.canvas = el("canvas.wave", {
+      role: "img",
+      "aria-label": t("sound.wave", { name: field }),
+    });
     this.time = el("span.time", {}, "0:00");
     this.node = el("div.sound", {}, this.button, this.canvas, this.time, this.audio);
-    for (const name of ["play", "pause", "ended", "timeupdate", "loadedmetadata"]) this.audio.addEventListener(name, () => this.draw());
-    this.canvas.addEventListener("click", (event) => this.seek(event.offsetX / this.canvas.clientWidth));
+    for (const name of ["play", "pause", "ended", "timeupdate", "loadedmetadata"])
+      this.audio.addEventListener(name, () => this.draw());
+    this.canvas.addEventListener("click", (event) =>
+      this.seek(event.offsetX / this.canvas.clientWidth),
+    );
     new ResizeObserver(() => this.draw()).observe(this.canvas);
     this.get(key, field, digest);
   }
@@ -123,7 +164,11 @@ export class SoundView {
         this.peaks = await peaks(content);
         this.draw();
       },
-      () => failed(this.node, () => { fill(this.node, this.button, this.canvas, this.time, this.audio); this.get(key, field, digest); }),
+      () =>
+        failed(this.node, () => {
+          fill(this.node, this.button, this.canvas, this.time, this.audio);
+          this.get(key, field, digest);
+        }),
     );
   }
 
@@ -138,7 +183,11 @@ export class SoundView {
   }
 
   step(seconds) {
-    if (Number.isFinite(this.audio.duration)) this.audio.currentTime = Math.max(0, Math.min(this.audio.duration, this.audio.currentTime + seconds));
+    if (Number.isFinite(this.audio.duration))
+      this.audio.currentTime = Math.max(
+        0,
+        Math.min(this.audio.duration, this.audio.currentTime + seconds),
+      );
   }
 
   draw() {
@@ -150,21 +199,28 @@ export class SoundView {
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width || !this.peaks) return;
-    if (this.canvas.width !== Math.round(width * ratio)) [this.canvas.width, this.canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (this.canvas.width !== Math.round(width * ratio))
+      [this.canvas.width, this.canvas.height] = [
+        Math.round(width * ratio),
+        Math.round(height * ratio),
+      ];
     const pen = this.canvas.getContext("2d");
     const styles = getComputedStyle(this.canvas);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     const part = width / BARS;
     this.peaks.forEach((peak, at) => {
-      pen.fillStyle = styles.getPropertyValue(lasts && at / BARS < this.audio.currentTime / lasts ? "--accent" : "--faint");
+      pen.fillStyle = styles.getPropertyValue(
+        lasts && at / BARS < this.audio.currentTime / lasts ? "--accent" : "--faint",
+      );
       const tall = Math.max(2, peak * (height - 4));
       pen.fillRect(at * part, (height - tall) / 2, Math.max(1, part * 0.62), tall);
     });
   }
 }
 
-const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+const clock = (seconds) =>
+  `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 async function peaks(content) {
   const zero = new Array(BARS).fill(0);
@@ -174,7 +230,8 @@ async function peaks(content) {
     const found = zero.map((_, at) => {
       let most = 0;
       const end = Math.floor(((at + 1) * wave.length) / BARS);
-      for (let i = Math.floor((at * wave.length) / BARS); i < end; i++) most = Math.max(most, Math.abs(wave[i]));
+      for (let i = Math.floor((at * wave.length) / BARS); i < end; i++)
+        most = Math.max(most, Math.abs(wave[i]));
       return most;
     });
     const top = Math.max(...found, 1e-6);
@@ -184,4 +241,5 @@ async function peaks(content) {
   }
 }
 
-export const shownNumber = (value) => (typeof value === "number" ? number(value, 6) : String(value));
+export const shownNumber = (value) =>
+  typeof value === "number" ? number(value, 6) : String(value);

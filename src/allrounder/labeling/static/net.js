@@ -1,7 +1,12 @@
 // Requests to the server, with the token that every writing one must carry.
 
 let token = "";
-export const setToken = (value) => (token = value);
+let who = "";
+
+export function begin(session) {
+  token = session.token;
+  who = session.who;
+}
 
 export class Away extends Error {}
 export class Refused extends Error {
@@ -17,7 +22,11 @@ const PATIENCE = 20000;
 async function asked(path, options) {
   let answer;
   try {
-    answer = await fetch(path, { ...options, credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE) });
+    answer = await fetch(path, {
+      ...options,
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(PATIENCE),
+    });
   } catch {
     throw new Away("The server cannot be reached.");
   }
@@ -57,7 +66,13 @@ export async function blob(path) {
 // What is said while the page closes; nobody waits for an answer.
 export function whisper(path, body) {
   const headers = { "Content-Type": "application/json", "X-Token": token };
-  fetch(path, { method: "POST", headers, body: JSON.stringify(body), keepalive: true, credentials: "same-origin" }).catch(() => {});
+  fetch(path, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+    keepalive: true,
+    credentials: "same-origin",
+  }).catch(() => {});
 }
 
 export async function post(path, body, again = true) {
@@ -66,7 +81,10 @@ export async function post(path, body, again = true) {
     return await json(path, { method: "POST", headers, body: JSON.stringify(body) });
   } catch (error) {
     if (!(error instanceof Refused) || error.kind !== "token" || !again) throw error;
-    setToken((await get("/api/session")).token); // the server was started anew
+    const session = await get("/api/session");
+    // Another person has signed in beside this page: what was said here is not hers.
+    if (who && session.who !== who) throw new Refused(401, "sign-in", error.message);
+    token = session.token; // the server was started anew
     return post(path, body, false);
   }
 }

@@ -17,7 +17,9 @@ export class RecordView {
 
   input(record, input, isNamed) {
     const body = input.fields.length
-      ? input.kind === "table" ? this.table(input) : input.fields.map((field) => this.field(record, input, field, input.fields.length > 1))
+      ? input.kind === "table"
+        ? this.table(input)
+        : input.fields.map((field) => this.field(record, input, field, input.fields.length > 1))
       : el("p.missing", {}, t("missing"));
     return el(`section.input.${input.kind}s`, {}, isNamed && el("h2.name", {}, input.name), body);
   }
@@ -28,10 +30,14 @@ export class RecordView {
   }
 
   view(record, input, field) {
-    if (input.kind === "picture") return this.kept(this.pictures, new PictureView(record.key, field.name, field.digest));
-    if (input.kind === "sound") return this.kept(this.sounds, new SoundView(record.key, field.name, field.digest));
+    if (input.kind === "picture")
+      return this.kept(this.pictures, new PictureView(record.key, field.name, field.digest));
+    if (input.kind === "sound")
+      return this.kept(this.sounds, new SoundView(record.key, field.name, field.digest));
     if (input.kind === "file") return el("p.missing", {}, t("file"));
-    const view = new TextView(String(field.value), { onmark: (...told) => this.onmark(field.name, ...told) });
+    const view = new TextView(String(field.value), {
+      onmark: (...told) => this.onmark(field.name, ...told),
+    });
     this.texts.set(field.name, view);
     if (view.points.length > 700) view.node.classList.add("long");
     return view.node;
@@ -43,7 +49,8 @@ export class RecordView {
   }
 
   table(input) {
-    const row = (field) => el("tr", {}, el("th", { scope: "row" }, field.name), el("td", {}, shownNumber(field.value)));
+    const row = (field) =>
+      el("tr", {}, el("th", { scope: "row" }, field.name), el("td", {}, shownNumber(field.value)));
     return el("table", {}, el("tbody", {}, input.fields.map(row)));
   }
 }

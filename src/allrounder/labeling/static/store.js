@@ -3,7 +3,9 @@
 
 export const newId = () =>
   crypto.randomUUID?.() ??
-  [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+  [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((b) => b.toString(16).padStart(2, "0"))
+    .join("");
 
 let base = "allrounder";
 const memory = new Map(); // where the browser keeps nothing, or has no room left
@@ -27,7 +29,9 @@ let last = 0;
 
 export function add(answer) {
   const pending = pendingNames();
-  const newest = pending.length ? Number(pending.at(-1).slice(base.length + 4, base.length + 20)) : 0;
+  const newest = pending.length
+    ? Number(pending.at(-1).slice(base.length + 4, base.length + 20))
+    : 0;
   last = Math.max(last + 1, newest + 1, Date.now()); // in order, whatever the clock does
   const name = `${base}out/${String(last).padStart(16, "0")}-${answer.id}`;
   const text = JSON.stringify(answer);
@@ -110,7 +114,8 @@ export async function pageName() {
   const own = free ? name : newId();
   if (!free) {
     await claimed(own);
-    for (const key of Object.keys(kept("sessionStorage") ?? {})) if (key.startsWith(base)) sessionStorage.removeItem(key);
+    for (const key of Object.keys(kept("sessionStorage") ?? {}))
+      if (key.startsWith(base)) sessionStorage.removeItem(key);
   }
   keep("page", own);
   return own;

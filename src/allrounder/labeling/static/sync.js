@@ -101,12 +101,14 @@ export class Sync extends EventTarget {
   missed(error) {
     this.fails += 1;
     if (error instanceof Away) this.tell({ away: true, trouble: "" });
-    else if (error instanceof Refused && error.status === 401) this.dispatchEvent(new Event("stranger"));
+    else if (error instanceof Refused && error.status === 401)
+      this.dispatchEvent(new Event("stranger"));
     else this.tell({ away: false, trouble: error.message });
   }
 
   later() {
-    const wait = Math.min(LONGEST, 400 * 2 ** Math.min(this.fails, 8)) * (0.7 + 0.6 * Math.random());
+    const wait =
+      Math.min(LONGEST, 400 * 2 ** Math.min(this.fails, 8)) * (0.7 + 0.6 * Math.random());
     this.timer = setTimeout(() => this.send(), wait);
   }
 

@@ -34,7 +34,8 @@ export class TextView {
       const ends = piece.span.end === piece.start + points(piece.text).length;
       const hue = `hue${this.hue(piece.span.label)}`;
       const mark = el("mark", { class: `${hue}${this.isModels ? " models" : ""}` }, inner);
-      if (ends) mark.append(el("span.tag", { "data-label": piece.span.label, "aria-hidden": "true" }));
+      if (ends)
+        mark.append(el("span.tag", { "data-label": piece.span.label, "aria-hidden": "true" }));
       mark.title = piece.span.label;
       if (starts) mark.classList.add("starts");
       if (ends) mark.classList.add("ends");
@@ -100,7 +101,10 @@ export class TextView {
     const { start, end } = here;
     const next = this.words.find(([low]) => low >= end);
     const before = this.words.findLast(([, high]) => high <= start);
-    if (!grow) return span((way > 0 ? next : before) ?? (this.chosen ? [start, end] : this.words.at(way > 0 ? -1 : 0)));
+    if (!grow)
+      return span(
+        (way > 0 ? next : before) ?? (this.chosen ? [start, end] : this.words.at(way > 0 ? -1 : 0)),
+      );
     if (way > 0) return { start, end: next ? next[1] : end };
     const inner = this.words.filter(([low, high]) => low >= start && high <= end);
     return inner.length > 1 ? { start, end: inner.at(-2)[1] } : this.chosen;

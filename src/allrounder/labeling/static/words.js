@@ -15,7 +15,13 @@ export async function load() {
   } catch {
     // a browser that keeps nothing
   }
-  set(LANGUAGES.includes(chosen) ? chosen : navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+  set(
+    LANGUAGES.includes(chosen)
+      ? chosen
+      : navigator.language.toLowerCase().startsWith("zh")
+        ? "zh"
+        : "en",
+  );
 }
 
 export function set(name) {
@@ -45,4 +51,7 @@ export const number = (value, digits = 0) =>
   new Intl.NumberFormat(now, { maximumFractionDigits: digits }).format(value);
 
 export const percent = (value) =>
-  new Intl.NumberFormat(now, { style: "percent", maximumFractionDigits: value > 0.995 ? 1 : 0 }).format(value);
+  new Intl.NumberFormat(now, {
+    style: "percent",
+    maximumFractionDigits: value > 0.995 ? 1 : 0,
+  }).format(value);

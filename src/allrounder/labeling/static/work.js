@@ -34,7 +34,10 @@ export class Work extends EventTarget {
   }
 
   changed(what) {
-    store.keep("order", this.records.map((one) => one.key));
+    store.keep(
+      "order",
+      this.records.map((one) => one.key),
+    );
     this.dispatchEvent(new CustomEvent("changed", { detail: what }));
   }
 
@@ -45,15 +48,25 @@ export class Work extends EventTarget {
     this.asking = true;
     const own = new Set(this.records.map((one) => one.key));
     // What is done here may be news to the server. A page that was just loaded has done nothing yet.
-    const waiting = this.loaded ? store.pending().filter((one) => one.key).map((one) => one.key) : [];
+    const waiting = this.loaded
+      ? store
+          .pending()
+          .filter((one) => one.key)
+          .map((one) => one.key)
+      : [];
     const have = [...new Set([...own, ...waiting])].slice(0, 190);
-    const body = { have, want: this.loaded ? [] : store.recall("order", []), n: AHEAD + Math.max(0, have.length - own.size) };
+    const body = {
+      have,
+      want: this.loaded ? [] : store.recall("order", []),
+      n: AHEAD + Math.max(0, have.length - own.size),
+    };
     if (this.mode === "disputes") body.queue = "disputes";
     const mode = this.mode;
     const told = await this.sync.next(body);
     this.asking = false;
     clearTimeout(this.soon);
-    if (told && !told.records.length && !this.records.length) this.soon = setTimeout(() => this.more(), SOON);
+    if (told && !told.records.length && !this.records.length)
+      this.soon = setTimeout(() => this.more(), SOON);
     if (told === null || mode !== this.mode) return;
     const first = !this.loaded || !this.records.length;
     this.loaded = true;
@@ -68,11 +81,19 @@ export class Work extends EventTarget {
 
   // Mark what was said already and is still on its way.
   begun(record) {
-    const undone = new Set(store.pending().filter((one) => one.act === "undo").map((one) => one.undoes));
-    const said = store.pending().filter((one) => one.key === record.key && one.act !== "undo" && !undone.has(one.id));
+    const undone = new Set(
+      store
+        .pending()
+        .filter((one) => one.act === "undo")
+        .map((one) => one.undoes),
+    );
+    const said = store
+      .pending()
+      .filter((one) => one.key === record.key && one.act !== "undo" && !undone.has(one.id));
     for (const task of record.tasks) {
       task.done = task.own && !undone.has(task.own.id) && this.mode === "next" ? task.own : null;
-      for (const one of said) if (one.task === task.task) task.done = { act: one.act, value: one.value, id: one.id };
+      for (const one of said)
+        if (one.task === task.task) task.done = { act: one.act, value: one.value, id: one.id };
       task.draft = store.recall(`draft/${record.key}/${task.task}`, undefined);
     }
     return record;
@@ -152,8 +173,11 @@ export class Work extends EventTarget {
   async undo(id) {
     const last = id ? { id, ...this.acts.find((one) => one.id === id) } : this.acts.at(-1);
     if (!last) return false;
-    let record = this.records.find((one) => one.key === last.key) ?? this.behind.findLast((one) => one.key === last.key);
-    if (last.key && !record?.tasks.some((one) => one.task === last.task)) record = (await this.fetched(last)) ?? record;
+    let record =
+      this.records.find((one) => one.key === last.key) ??
+      this.behind.findLast((one) => one.key === last.key);
+    if (last.key && !record?.tasks.some((one) => one.task === last.task))
+      record = (await this.fetched(last)) ?? record;
     this.take(last.id);
     if (record) this.back(record, last);
     return true;
