@@ -185,7 +185,8 @@ def rank_sum(name: str, tasks: Sequence[str], sizes: Sequence[int], seed: int) -
         if turn == rounds:
             break
         planner = Planner(here.pool, known, strategy, strategy)
-        sights = [planner.sight(task, order, known.opened) for task in tasks]
+        able = [task for task in tasks if known.distinct(task, known.places(task)) > 1]
+        sights = [planner.sight(task, order, known.opened) for task in able]
         ranks = [np.argsort(np.argsort(-strategy.wanted(sight))) for sight in sights]
         best = np.argsort(np.sum(ranks, axis=0), kind="stable")[: n // len(tasks)]
         places = sights[0].open[best]
