@@ -75,6 +75,13 @@ def test_the_random_share_fills_the_split_with_the_fewest_labels_and_says_how_li
     assert all(one.probability == pytest.approx(15 / 40) for one in found)
 
 
+def test_where_a_split_has_no_more_to_ask_chance_goes_on_in_the_others(pool):
+    known = labeled(pool, np.concatenate([np.arange(100), np.arange(220, NUM)]))
+    found = planner(pool, known, random_share=1).questions(20)
+    assert len(found) == 20
+    assert {(one.arm, int(pool.splits[one.place])) for one in found} == {("random", 0)}
+
+
 def test_every_record_is_as_likely_to_be_drawn(pool):
     counts = np.zeros(NUM)
     for seed in range(300):

@@ -27,6 +27,9 @@ BLOCK = 16_384
 BATCH = 8192
 """Padded tokens of one batch."""
 
+KEPT = 3
+"""How many times the blocks of a pool stay on disk: those of earlier runs and records too."""
+
 LARGEST = float(np.finfo(np.float16).max)
 
 Progress = Callable[[int, int], None]
@@ -75,15 +78,32 @@ def encoded(
             name: cache / f"{_digest(setting, keys[start:stop])}.npy"
             for name, setting in settings.items()
         }
-        if missing := [name for name, path in paths.items() if not path.exists()]:
+        if missing := [name for name, path in paths.items() if _mapped(path) is None]:
             _write(model, records, block, {name: paths[name] for name in missing}, progress, done,
                    len(rows))  # fmt: skip
         done += len(block)
         for name, path in paths.items():
+            found[name].append(np.load(path, mmap_mode="r"))
             with suppress(OSError):
                 os.utime(path)
-            found[name].append(np.load(path, mmap_mode="r"))
+    _tidy(cache, KEPT * sum(map(len, found.values())))
     return {name: Blocks(files) for name, files in found.items()}
+
+
+def _mapped(path: Path) -> np.ndarray | None:
+    """Return a block, or None where it is not there or cannot be read."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _tidy(cache: Path, n: int) -> None:
+    """Remove all blocks but the n used last."""
+    with suppress(OSError):
+        found = sorted(cache.glob("*.npy"), key=lambda path: path.stat().st_mtime_ns)
+        for old in found[:-n]:
+            old.unlink(missing_ok=True)
 
 
 def _digest(setting: bytes, keys: np.ndarray) -> str:

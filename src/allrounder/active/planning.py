@@ -195,12 +195,12 @@ class Planner:
                 yield Asked(int(place), task, "random", "random", None, probability)
 
     def _counts(self) -> dict[tuple[str, int], int]:
-        """Return how many labels each task has in each split from which one may be drawn."""
+        """Return how many labels each task has in each split that has more to ask about."""
         found = {}
         for name in self.pool.tasks:
             labeled = self.pool.splits[self.known.places(name)]
             for split in range(len(SPLITS)):
-                if (self.pool.has[name] & (self.pool.splits == split)).any():
+                if self.known.may(self.pool, name, split).any():
                     found[name, split] = int((labeled == split).sum())
         return found
 

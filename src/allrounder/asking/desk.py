@@ -16,9 +16,9 @@ from allrounder.active.pool import Known, Pool
 from allrounder.asking.speaker import Speaker
 from allrounder.checking import load_records
 from allrounder.encoders.modules import choose_precision
-from allrounder.errors import ProjectError, RunError
+from allrounder.errors import DataError, ProjectError, RunError
 from allrounder.kinds import dump
-from allrounder.ledger import Answer
+from allrounder.ledger import Answer, remaining
 from allrounder.loading import load_model
 from allrounder.model import Model
 from allrounder.plan import Plan, make_plan
@@ -68,14 +68,14 @@ class Desk:
 
     def remember(self, events: Iterable[Answer]) -> None:
         """Take in what people did: what they read is open, what they passed over is closed."""
-        events = list(events)
-        keys = np.array([int(one.key, 16) for one in events], dtype=np.uint64)
-        undone = {one.undoes for one in events if one.act == "undo"}
-        for one, place in zip(events, self.gathered.places(keys).tolist(), strict=True):
+        found = list(events)
+        stands = {one.id for one in remaining(found)}
+        keys = np.array([int(one.key, 16) for one in found], dtype=np.uint64)
+        for one, place in zip(found, self.gathered.places(keys).tolist(), strict=True):
             if place < 0:
                 continue
             self.known.opened[place] = True
-            if one.act in ("skip", "flag") and one.id not in undone:
+            if one.act in ("skip", "flag") and one.id in stands:
                 self.known.closed.setdefault(one.task, set()).add(place)
 
 
@@ -123,6 +123,8 @@ def open_desk(plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell) -> Desk
     """
     records = load_records(plan, trains=False, tell=tell)
     tasks = asked_tasks(plan.tasks, strategy.tasks)
+    if not len(records):
+        raise DataError("There is no record to ask about: the sources are empty.")
     gathered, run = Gathered.of(records), _run(plan, runs)
     model = _model(plan, run, records, gathered.rows)
     told = partial(_encoding, tell)
@@ -177,6 +179,7 @@ def _run(plan: Plan, runs: Path) -> Run | None:
 def _model(plan: Plan, run: Run | None, records: Records, rows: np.ndarray) -> Model:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if run is not None:
-        return load_model(make_plan(run.project(), folder=plan.folder), run)[0][0].to(device)
+        trained = load_model(make_plan(run.project(), folder=plan.folder), run)[0][0]
+        return trained.requires_grad_(False).to(device)  # blocks are named by what never learns
     precision = choose_precision(plan.training.precision, device)
     return model_of(plan.located(), records, rows, precision=precision).to(device)

@@ -19,7 +19,7 @@ from allrounder.active.planning import TRAIN
 from allrounder.active.stopping import STEP as COMPARED
 from allrounder.active.stopping import Outlook, outlook
 from allrounder.asking.desk import Desk
-from allrounder.ledger import Answer, Question
+from allrounder.ledger import Answer, Question, remaining
 from allrounder.records import SPLITS
 from allrounder.runs import write_text
 from allrounder.tasks import Task
@@ -105,7 +105,7 @@ def review(
         events: all answers.
         path: where the last look is kept.
     """
-    labels = [one for one in events if one.act == "label"]
+    labels = [one for one in remaining(events) if one.act == "label"]
     old = _kept(path)
     if not labels or (old and old.answers <= len(labels) < old.answers + STEP):
         return old if labels else None
