@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from allrounder.active.pool import Known, Pool
 from allrounder.active.vectors import Vectors
@@ -14,6 +15,7 @@ from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.model import Model
 from allrounder.records import Records
 from allrounder.tasks import Task
+from allrounder.training.job import kept_chance
 
 Table = Any
 """Vectors by place: an array, or blocks of one."""
@@ -136,5 +138,7 @@ def known_of(records: Records, gathered: Gathered, pool: Pool) -> Known:
 def model_of(
     inputs: Mapping[str, Encoder], records: Records, rows: np.ndarray, *, precision: Any
 ) -> Model:
-    """Return the encoders as they came, in a model without tasks."""
-    return Model(still(inputs, records, rows), {}, precision=precision).eval()
+    """Return the encoders as they came; what begins at random begins the same each time."""
+    with kept_chance():
+        torch.manual_seed(0)
+        return Model(still(inputs, records, rows), {}, precision=precision).eval()
