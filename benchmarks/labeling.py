@@ -100,7 +100,17 @@ def measured(count: int) -> list[list[str]]:
     path = write(folder, count)
     people = People(folder / "people.yaml")
     tokens = [people.add(f"person{n}", "annotator") for n in range(PEOPLE)]
-    words = ["label", str(path), "--json", "--no-open", "--quiet", "--port", "0"]
+    words = [
+        "label",
+        str(path),
+        "--json",
+        "--no-open",
+        "--quiet",
+        "--port",
+        "0",
+        "--set",
+        "label.ask=false",
+    ]
     began = time.perf_counter()
     served = subprocess.Popen(
         [sys.executable, "-m", "allrounder.cli", *words], stdout=subprocess.PIPE, text=True
@@ -130,6 +140,7 @@ def main() -> None:
     notes = [
         f"{PEOPLE} people at once, an answer each every {PAUSE} s at most; server and people share "
         "the processor.",
+        "Questions were not chosen in the background meanwhile (`label.ask: false`).",
         "`start`: from the command to the page, records read before.",
     ]
     keep("labeling", "The labelling page under load", [head, *rows], notes)
