@@ -26,6 +26,8 @@ Said = tuple["Worker", Message | None]
 
 UNHEARD = (signal.SIG_IGN, None)
 """Handlers of Ctrl+C that are left as they are: it is ignored, or another language's."""
+LOST_STARTS = 3
+"""So many workers in a row may be killed from outside before they are ready for a trial."""
 
 
 class Worker:
@@ -77,10 +79,15 @@ class Worker:
             self.process.stdin.flush()
 
     @property
+    def killed(self) -> bool:
+        """Whether a signal ended the worker, and not its own code."""
+        return self.process.returncode < 0
+
+    @property
     def death(self) -> str:
         """What the worker died of."""
         code = self.process.returncode
-        return f"killed by signal {-code}" if code < 0 else f"ended by code {code}"
+        return f"killed by signal {-code}" if self.killed else f"ended by code {code}"
 
     def end(self) -> None:
         """End the process, whatever it is doing."""
@@ -104,6 +111,7 @@ class Crew:
 
     def __init__(self, folder: Path, *, size: int, lock: int) -> None:
         self.folder, self.lock = folder, lock
+        self.lost_starts = 0
         self.threads = max(1, num_cores() // size)
         # A signal handler may put into this kind of queue whatever else is at work on it.
         self.messages: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
@@ -124,8 +132,14 @@ class Crew:
         return said
 
     def replace(self, dead: Worker) -> None:
-        """Put a new worker in the place of one that has died."""
-        if not dead.ready:
+        """Put a new worker in the place of one that has died.
+
+        Raises:
+            RunError: workers cannot be started: one ended by itself before its first trial, or
+                one after the other was killed there.
+        """
+        self.lost_starts = 0 if dead.ready else self.lost_starts + 1
+        if not dead.ready and (not dead.killed or self.lost_starts == LOST_STARTS):
             raise RunError(
                 f"A worker was {dead.death} before its first trial: "
                 f"{self.folder / 'workers.log'} says why."
