@@ -124,3 +124,7 @@ def test_nothing_is_pickled():
         assert "import pickle" not in text, path
         assert "torch.load(" not in text, path
         assert "torch.save(" not in text, path
+
+
+def test_answering_waits_for_nothing_that_few_tasks_need():
+    assert loaded_by("import allrounder.prediction") == {"torch"}

@@ -13,11 +13,6 @@ from allrounder.encoders.modules import Encoding, choose_precision
 from allrounder.encoders.tuned import Tuned
 from allrounder.errors import MissingExtra, ProjectError
 
-try:
-    import peft
-except ImportError:  # an extra
-    peft = None
-
 DROPOUTS = (
     "resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout_rate",
     "hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout",
@@ -63,8 +58,12 @@ class Pretrained(Encoding):
 
     def adapt(self, rank: int) -> None:
         """Freeze the network and put updates of low rank beside its matrices (Hu et al. 2021)."""
-        if peft is None:
-            raise MissingExtra("`tune: lora` needs peft. Try: pip install 'allrounder[lora]'")
+        try:
+            import peft  # takes seconds, which only those wait for who need it
+        except ImportError:
+            raise MissingExtra(
+                "`tune: lora` needs peft. Try: pip install 'allrounder[lora]'"
+            ) from None
         settings = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
         self.network = peft.get_peft_model(self.network, settings)
 

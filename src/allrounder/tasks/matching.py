@@ -7,12 +7,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from allrounder.lazy import lazy
+
+if TYPE_CHECKING:
+    from sklearn import linear_model
+else:
+    linear_model = lazy("sklearn.linear_model")
 
 WARMEST = 100.0
 """The greatest 1/τ; it starts at 1/0.07 and is learned (Radford et al. 2021, section 2.5)."""
@@ -156,7 +163,7 @@ def _logistic(own: Tensor, strange: Tensor) -> tuple[float, float] | None:
         return None
     x = torch.cat([own, strange]).double().numpy()[:, None]
     y = np.repeat([1, 0], [len(own), len(strange)])
-    fitted = LogisticRegression(C=100.0, class_weight="balanced").fit(x, y)
+    fitted = linear_model.LogisticRegression(C=100.0, class_weight="balanced").fit(x, y)
     return round(float(fitted.coef_[0, 0]), 4), round(float(fitted.intercept_[0]), 4)
 
 
