@@ -5,13 +5,31 @@ import time
 
 import pytest
 
-from allrounder.labeling.chooser import Chooser
+from allrounder.labeling.chooser import AGAIN, Chooser
 
-READS = "import sys, json; told = json.load(sys.stdin); "
+SIDE = """
+import os
+from allrounder import errands
+from allrounder.errors import DataError
+
+def choose(told):
+    {does}
+
+errands.run(choose)
+"""
 
 
-def chooser(does: str, **told) -> Chooser:
-    return Chooser(told, [sys.executable, "-c", READS + does])
+@pytest.fixture
+def chooser():
+    made = []
+
+    def make(does: str, **told) -> Chooser:
+        made.append(Chooser(told, [sys.executable, "-c", SIDE.format(does=does)]))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 def waited(one: Chooser) -> Chooser:
@@ -23,7 +41,7 @@ def waited(one: Chooser) -> Chooser:
 
 
 @pytest.fixture
-def counting(tmp_path):
+def counting(tmp_path, chooser):
     """A chooser that leaves a mark each time it works, and how many marks there are."""
     path = tmp_path / "marks"
     one = chooser("open(told['path'], 'a').write('x')", path=str(path))
@@ -56,13 +74,19 @@ def test_where_nothing_is_left_to_ask_it_looks_again_only_after_some_answers(cou
     assert marks() == 2
 
 
-def test_a_failure_is_a_sentence_and_is_forgotten_once_it_works_again():
-    one = chooser("sys.stderr.write('Traceback\\nthere is no disk left.\\n'); sys.exit(2)")
+def test_a_failure_is_a_sentence_and_is_forgotten_once_it_works_again(tmp_path, chooser):
+    path = tmp_path / "full"
+    path.touch()
+    does = "if os.path.exists(told['path']): raise DataError('There is no disk left.')"
+    one = chooser(does, path=str(path))
     one.nudge(done=0, asked=0, labels=0)
-    assert waited(one).failure == "there is no disk left."
+    assert waited(one).failure == "There is no disk left."
+    path.unlink()
+    one.nudge(done=0, asked=0, labels=AGAIN)
+    assert waited(one).failure is None
 
 
-def test_it_stops_with_the_page():
+def test_it_stops_with_the_page(chooser):
     one = chooser("import time; time.sleep(60)")
     one.nudge(done=0, asked=0, labels=0)
     assert one.is_working

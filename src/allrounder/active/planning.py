@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from allrounder.active.base import Strategy
+from allrounder.active.learner import Learner
 from allrounder.active.pool import Known, Pool
 from allrounder.active.sight import LISTENED_TO, Sight, Voice
 from allrounder.active.strategies.random import Random
@@ -57,6 +58,7 @@ class Planner:
     start: Strategy
     switched_off: frozenset[str] = frozenset()
     voices: Mapping[str, Voice] = field(default_factory=dict)
+    _heads: dict[str, Learner] = field(default_factory=dict, init=False)
 
     def questions(self, n: int, *, turn: int = 0) -> list[Asked]:
         """Return up to n questions, those of one record side by side.
@@ -85,6 +87,13 @@ class Planner:
         places = self.trained(task)
         few = len(places) < max(self.strategy.start_n, 2)
         return not few and self.known.distinct(task, places) > 1
+
+    def head(self, task: str) -> Learner:
+        """Return a head fitted on the labels of a task: that which chose, if one did."""
+        if task not in self._heads:
+            places = self.trained(task)
+            self._heads[task] = self.sight(task, places, self.known.opened).learner
+        return self._heads[task]
 
     def sight(self, task: str, order: np.ndarray, opened: np.ndarray) -> Sight:
         """Return the pool as one task sees it."""
@@ -167,6 +176,8 @@ class Planner:
         if not n or not len(sight.open):
             return
         found = strategy.choose(sight, n)
+        if "learner" in vars(sight):
+            self._heads[task] = sight.learner
         for place, score in zip(found.places, found.scores, strict=True):
             yield self._asked(place, task, strategy, score)
 

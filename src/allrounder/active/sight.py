@@ -61,9 +61,17 @@ class Sight:
         return Learner.fit(self.task, self.vectors[self.known], self.labels)
 
     def over(self, say: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return what `say` makes of the vectors of all records that may be asked, in parts."""
-        parts = [say(vectors) for vectors in self.vectors.parts(self.open)]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        """Return what `say` makes of the vectors of all records that may be asked: [n].
+
+        They are read part by part in the order in which they lie on disk.
+        """
+        rising = np.sort(self.open)
+        parts = [say(vectors) for vectors in self.vectors.parts(rising)]
+        if not parts:
+            return np.zeros(0)
+        by_place = np.empty(rising[-1] + 1)
+        by_place[rising] = np.concatenate(parts)
+        return by_place[self.open]
 
     def unsure(self, measure: Measure, seed: int) -> np.ndarray:
         """Return how unsure the model is of each record that may be asked.

@@ -1,26 +1,20 @@
-"""`python -m allrounder.asking`: choose a batch for the project that standard input describes."""
+"""`python -m allrounder.asking`: choose a batch whenever a line of standard input describes one."""
 
-import json
-import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from allrounder import errands
 from allrounder.asking.questions import ask
-from allrounder.errors import Error
 from allrounder.plan import make_plan
 
 
-def main() -> int:
-    """Append one batch to the ledger; what is wrong is told on standard error."""
-    told = json.load(sys.stdin)
+def choose(told: Mapping[str, Any]) -> None:
+    """Append one batch to the ledger of the project that is described."""
     folder = Path(told["folder"])
-    try:
-        plan = make_plan(told["sections"], folder=folder, name=told["name"])
-        ask(plan, runs=folder / "runs", tell=lambda *_: None)
-    except Error as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    plan = make_plan(told["sections"], folder=folder, name=told["name"])
+    ask(plan, runs=folder / "runs", tell=lambda *_: None)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    errands.run(choose)

@@ -10,7 +10,7 @@ import numpy as np
 from allrounder.active import Strategy
 from allrounder.active.cost import Cost
 from allrounder.active.learner import Learner
-from allrounder.active.planning import Asked
+from allrounder.active.planning import Asked, Planner
 from allrounder.asking.desk import Desk, chosen_strategy, open_desk
 from allrounder.asking.review import Review, review
 from allrounder.errors import ProjectError
@@ -134,10 +134,11 @@ def ask(
         desk.lost = looked.lost if looked else frozenset()
         cost = Cost.measured(events, found)
         wanted = n or (cost.most(minutes) if minutes else found.n)
-        questions = desk.planner.questions(wanted, turn=len(before))
+        planner = desk.planner
+        questions = planner.questions(wanted, turn=len(before))
         if minutes:
             questions = cost.within(questions, minutes)
-        suggestions = suggested(desk, questions)
+        suggestions = suggested(desk, planner, questions)
         batch = ledger.ask(_rows(desk, questions, suggestions)) if questions else ""
     rows = [int(desk.gathered.rows[one.place]) for one in questions]
     return Asking(
@@ -179,17 +180,18 @@ def _reasons(desk: Desk, one: Asked, suggestion: Mapping[str, Any] | None) -> di
     return {**between, "labels": len(desk.known.labels[one.task])}
 
 
-def suggested(desk: Desk, questions: Sequence[Asked]) -> list[Mapping[str, Any] | None]:
+def suggested(
+    desk: Desk, planner: Planner, questions: Sequence[Asked]
+) -> list[Mapping[str, Any] | None]:
     """Return what a head fitted on the labels so far answers to each question, if one can be."""
     found: list[Mapping[str, Any] | None] = [None] * len(questions)
-    planner, order = desk.planner, desk.pool.order(desk.strategy.seed)
     for name in {one.task for one in questions}:
         if desk.pool.tasks[name].reads != "record" or not planner.has_head(name):
             continue
         at = [number for number, one in enumerate(questions) if one.task == name]
         places = np.array([questions[number].place for number in at])
-        learner = planner.sight(name, order, desk.known.opened).learner
-        for number, answer in zip(at, _answers(learner, desk, name, places), strict=True):
+        answers = _answers(planner.head(name), desk, name, places)
+        for number, answer in zip(at, answers, strict=True):
             (_, value), *_ = answer.items()
             rest = {k: answer[k] for k in ("probability", "probabilities") if k in answer}
             found[number] = {"value": value, **rest}

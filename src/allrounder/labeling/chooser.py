@@ -1,13 +1,11 @@
 """Questions are chosen in a process of its own: the page never waits for a model."""
 
-import json
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from allrounder.errands import Errands
 from allrounder.plan import Plan
 
 COMMAND = (sys.executable, "-m", "allrounder.asking")
@@ -21,33 +19,30 @@ class Chooser:
 
     Args:
         told: what the process is told: a project.
-        command: the process, which reads that from its standard input.
-        start: starts a process; `subprocess.Popen` by default.
+        command: the process.
+        log: where what it writes to standard error is kept.
     """
 
     def __init__(
-        self,
-        told: Mapping[str, Any],
-        command: Sequence[str] = COMMAND,
-        start: Callable[..., subprocess.Popen] = subprocess.Popen,
+        self, told: Mapping[str, Any], command: Sequence[str] = COMMAND, log: Path | None = None
     ) -> None:
-        self._told, self._command, self._start = json.dumps(told), list(command), start
-        self._process: subprocess.Popen | None = None
+        self._told, self._errands = told, Errands(command, log)
         self._since: int | None = None
-        self._lock = threading.Lock()
-        self.failure: str | None = None
-        """Why the last choice failed, in a sentence; None where it did not."""
 
     @classmethod
     def of(cls, plan: Plan) -> "Chooser":
         """Return what chooses for a project."""
-        folder = str(Path(plan.folder).resolve())
-        return cls({"sections": dict(plan.sections), "folder": folder, "name": plan.name})
+        return cls(described(plan), log=plan.cache / "choosing.log")
 
     @property
     def is_working(self) -> bool:
         """Whether questions are being chosen right now."""
-        return self._process is not None and self._process.poll() is None
+        return self._errands.is_out
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last choice failed, in a sentence; None where it did not."""
+        return self._errands.failure
 
     def nudge(self, *, done: int, asked: int, labels: int) -> None:
         """Begin to choose if the latest batch is half answered and nobody is choosing yet.
@@ -57,27 +52,21 @@ class Chooser:
             asked: all its questions.
             labels: how many labels there are, to notice that nothing has changed since.
         """
-        with self._lock:
-            if self.is_working or 2 * done < asked:
-                return
-            if self._since is not None and labels < self._since + AGAIN and not asked - done:
-                return
-            if self._since == labels:
-                return
-            self._since = labels
-            self._begin()
-
-    def _begin(self) -> None:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        self._process = self._start(self._command, text=True, encoding="utf-8", **pipes)
-        threading.Thread(target=self._watch, args=[self._process], daemon=True).start()
-
-    def _watch(self, process: subprocess.Popen) -> None:
-        _, said = process.communicate(self._told)
-        lines = said.strip().splitlines()
-        self.failure = None if process.returncode <= 0 else (lines or ["it gave no reason"])[-1]
+        if self.is_working or 2 * done < asked:
+            return
+        if self._since is not None and labels < self._since + AGAIN and not asked - done:
+            return
+        if self._since == labels:
+            return
+        self._since = labels
+        self._errands.send(self._told)
 
     def close(self) -> None:
         """Stop choosing."""
-        if self._process is not None and self.is_working:
-            self._process.terminate()
+        self._errands.close()
+
+
+def described(plan: Plan) -> dict[str, Any]:
+    """Return a project as a process is told of it."""
+    folder = str(Path(plan.folder).resolve())
+    return {"sections": dict(plan.sections), "folder": folder, "name": plan.name}
