@@ -1,6 +1,5 @@
 """The project: a thin front for everything below. No method here holds logic of its own."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -8,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, overload
 
-from allrounder.checking import CheckReport, check, in_numbers, load_records, ruled
-from allrounder.errors import Error, RunError
+from allrounder.checking import CheckReport, check, load_records, ruled
 from allrounder.evaluation import Report
 from allrounder.kinds import build
 from allrounder.knowledge import MentionFacts, as_day
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
         labeling,
         labels,
         prediction,
+        running,
         shadowing,
         synthesizing,
         writing,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from allrounder.pretraining import verb as pretraining
     from allrounder.pretraining.report import PretrainingReport
     from allrounder.synthesis.report import SynthesisReport
-    from allrounder.training import fit as fitting
     from allrounder.tuning import search as searching
     from allrounder.tuning.report import SearchReport
 else:
@@ -52,7 +50,7 @@ else:
     labels, labeling = lazy("allrounder.labels"), lazy("allrounder.labeling")
     synthesizing = lazy("allrounder.synthesizing")
     pretraining = lazy("allrounder.pretraining.verb")
-    fitting, searching = lazy("allrounder.training.fit"), lazy("allrounder.tuning.search")
+    running, searching = lazy("allrounder.running"), lazy("allrounder.tuning.search")
 
 Tell = Callable[[str, float, float, str], None]
 
@@ -228,28 +226,9 @@ class Project:
         Args:
             resume: go on with the latest interrupted run instead of starting a new one.
         """
-        run = (self._run or latest(self.runs, complete=False)) if resume else None
-        if run is not None and run.is_complete:
-            raise RunError(f"{run.path} is complete: there is nothing to resume.")
-        plan = make_plan(run.json("plan.json"), folder=self.plan.folder) if run else self.plan
-        plan.located()  # what is not there is named before anything is read
-        plan.opened()
-        synthesizing.retire(plan, self.runs)
-        records = load_records(plan, tell=self.tell)
-        if run is None:
-            run = Run.create(self.runs)
-            run.about["project_folder"] = os.path.relpath(plan.folder, run.path)
-            run.start(plan.to_dict(), records.fingerprint)
-        run.check_records(records.fingerprint)
-        job = judging.job_of(plan, records, run, self.tell)
-        data = in_numbers(plan, records)
-        try:
-            report = fitting.fit(job, project=plan.to_dict(), data=data, resume=resume)
-        except Error:
-            run.discard_if_empty()
-            raise
-        synthesizing.retire(plan, self.runs)
-        self._run = run
+        going = (self._run or latest(self.runs, complete=False)) if resume else None
+        options = {"runs": self.runs, "going": going, "tell": self.tell}
+        self._run, report = running.make_run(self.plan, **options)
         self.__dict__.pop("predictor", None)  # it answered for an older run
         return report
 

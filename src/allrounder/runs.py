@@ -184,6 +184,16 @@ class Run:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
+def newest(folder: Path) -> Iterator[Run]:
+    """Yield the runs under `folder`, the newest first."""
+    numbers = sorted(
+        (int(p.name) for p in folder.glob("*") if p.name.isdigit() and (p / "run.json").exists()),
+        reverse=True,
+    )
+    for number in numbers:
+        yield Run.open(folder / str(number))
+
+
 def latest(folder: Path, *, complete: bool | None = True) -> Run:
     """Return the newest run under `folder`.
 
@@ -191,12 +201,7 @@ def latest(folder: Path, *, complete: bool | None = True) -> Run:
         folder: where numbered runs lie.
         complete: only runs that came to their end, only those that did not, or any.
     """
-    numbers = sorted(
-        (int(p.name) for p in folder.glob("*") if p.name.isdigit() and (p / "run.json").exists()),
-        reverse=True,
-    )
-    for number in numbers:
-        run = Run.open(folder / str(number))
+    for run in newest(folder):
         if complete is None or run.is_complete == complete:
             return run
     wanted = {True: "complete ", False: "interrupted ", None: ""}[complete]

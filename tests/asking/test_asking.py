@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from sentences import sentences, write_sentences
 
@@ -113,18 +112,6 @@ def test_encoders_run_over_new_records_only(file, monkeypatch):
     Project.load(file).ask()
     now = {path.name for path in (file.parent / ".allrounder" / "pool").iterdir()}
     assert len(kept & now) >= 2
-
-
-def test_blocks_give_the_vectors_of_their_places(rng):
-    table = rng.normal(size=(70, 4)).astype(np.float16)
-    size = encoding.BLOCK
-    encoding.BLOCK = 32
-    try:
-        blocks = encoding.Blocks([table[:32], table[32:64], table[64:]])
-        places = rng.permutation(70)[:40]
-        assert (blocks[places] == table[places]).all()
-    finally:
-        encoding.BLOCK = size
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ so what is killed goes on where it stood, and new records cost no more than thei
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -75,15 +75,9 @@ def encoded(
         cache: where the blocks are kept.
         progress: called as records are done.
     """
-    keys, done = records.numbers("key")[rows], 0
+    done = 0
     found: dict[str, list[np.ndarray]] = {name: [] for name in model.inputs}
-    settings = {name: setting_of(model, name).digest() for name in model.inputs}
-    for start, stop in pairwise([*range(0, len(rows), BLOCK), len(rows)]):
-        block = rows[start:stop]
-        paths = {
-            name: cache / f"{_digest(setting, keys[start:stop])}.npy"
-            for name, setting in settings.items()
-        }
+    for block, paths in _blocks(model, records, rows, cache):
         if missing := [name for name, path in paths.items() if _mapped(path) is None]:
             _write(model, records, block, {name: paths[name] for name in missing}, progress, done,
                    len(rows))  # fmt: skip
@@ -94,6 +88,23 @@ def encoded(
                 os.utime(path)
     _tidy(cache, KEPT * sum(map(len, found.values())))
     return {name: Blocks(files) for name, files in found.items()}
+
+
+def num_missing(model: Model, records: Records, rows: np.ndarray, *, cache: Path) -> int:
+    """Return how many blocks of what `encoded` would return are not kept yet."""
+    blocks = _blocks(model, records, rows, cache)
+    return sum(not path.exists() for _, paths in blocks for path in paths.values())
+
+
+def _blocks(
+    model: Model, records: Records, rows: np.ndarray, cache: Path
+) -> Iterator[tuple[np.ndarray, dict[str, Path]]]:
+    """Yield the rows of every block, and by input where its vectors are kept."""
+    keys = records.numbers("key")[rows]
+    settings = {name: setting_of(model, name).digest() for name in model.inputs}
+    for start, stop in pairwise([*range(0, len(rows), BLOCK), len(rows)]):
+        names = {name: _digest(one, keys[start:stop]) for name, one in settings.items()}
+        yield rows[start:stop], {name: cache / f"{digest}.npy" for name, digest in names.items()}
 
 
 def _mapped(path: Path) -> np.ndarray | None:

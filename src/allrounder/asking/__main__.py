@@ -13,7 +13,7 @@ def choose(told: Mapping[str, Any]) -> None:
     """Append one batch to the ledger of the project that is described."""
     folder = Path(told["folder"])
     plan = make_plan(told["sections"], folder=folder, name=told["name"])
-    ask(plan, runs=folder / "runs", tell=lambda *_: None)
+    ask(plan, runs=folder / "runs", waits=False, tell=lambda *_: None)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """A project's pool, with what is known of it, ready to be asked about."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from allrounder.active import STRATEGIES, Margin, Strategy
-from allrounder.active.encoding import encoded
+from allrounder.active.encoding import KEPT, encoded, num_missing
 from allrounder.active.gathering import Gathered, asked_tasks, known_of, model_of, pool_of
 from allrounder.active.planning import Planner
 from allrounder.active.pool import Known, Pool
@@ -23,9 +25,12 @@ from allrounder.loading import load_model
 from allrounder.model import Model
 from allrounder.plan import Plan, make_plan
 from allrounder.records import Records
-from allrounder.runs import Run, latest
+from allrounder.runs import Run, newest
 
 Tell = Callable[[str, float, float, str], None]
+
+POOL = "pool"
+"""The folder of the cache in which vectors are kept."""
 
 
 @dataclass
@@ -111,7 +116,9 @@ def chosen_strategy(plan: Plan, kind: str | None) -> Strategy:
     return replace(found, **{name: value for name, value in mine.items() if name != "kind"})
 
 
-def open_desk(plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell) -> Desk:
+def open_desk(
+    plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell, waits: bool = True
+) -> Desk:
     """Read the records, and run the encoders over those that were not read before.
 
     Args:
@@ -120,15 +127,17 @@ def open_desk(plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell) -> Desk
             inputs, or as they came.
         strategy: how questions are chosen.
         tell: called as it goes on.
+        waits: whether encoders may be run over the whole pool although others have been; if not,
+            the latest that have been tell the vectors.
     """
     records = load_records(plan, trains=False, tell=tell)
     tasks = asked_tasks(plan.tasks, strategy.tasks)
     if not len(records):
         raise DataError("There is no record to ask about: the sources are empty.")
-    gathered, run = Gathered.of(records), _run(plan, runs)
-    model = _model(plan, run, records, gathered.rows)
+    gathered = Gathered.of(records)
+    run, model = _reader(plan, runs, records, gathered.rows, waits=waits)
     told = partial(_encoding, tell)
-    said = encoded(model, records, gathered.rows, cache=plan.cache / "pool", progress=told)
+    said = encoded(model, records, gathered.rows, cache=plan.cache / POOL, progress=told)
     pool = pool_of(records, gathered, tasks, model.inputs, said)
     return Desk(
         strategy=strategy,
@@ -140,6 +149,28 @@ def open_desk(plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell) -> Desk
         model=run and run.fingerprint(),
         voices=_voices(plan, run, records, gathered, strategy),
     )
+
+
+def _reader(
+    plan: Plan, runs: Path, records: Records, rows: np.ndarray, *, waits: bool
+) -> tuple[Run | None, Model]:
+    """Return whose encoders read the pool: those of the latest run, or none's, as they came.
+
+    Where nobody may wait, those of the latest runs that have least to read still.
+    """
+    if waits:
+        run = next(_runs(plan, runs), None)
+        return run, _model(plan, run, records, rows)
+    best: tuple[int, Run | None, Model] | None = None
+    for run in islice(chain(_runs(plan, runs), [None]), KEPT):
+        model = _model(plan, run, records, rows)
+        missing = num_missing(model, records, rows, cache=plan.cache / POOL)
+        if best is None or missing < best[0]:
+            best = missing, run, model
+        if not missing:
+            break
+    assert best is not None
+    return best[1], best[2]
 
 
 def _voices(
@@ -165,15 +196,17 @@ def _encoding(tell: Tell, done: int, total: int) -> None:
     tell("encode the pool", done, total, "")
 
 
-def _run(plan: Plan, runs: Path) -> Run | None:
-    """Return the latest complete run that reads the inputs of the project."""
-    try:
-        run = latest(runs)
-    except RunError:
-        return None
-    inputs = run.project()["inputs"]
-    same = {name: one.get("fields") for name, one in inputs.items()}
-    return run if same == {n: one.fields for n, one in plan.inputs.items()} else None
+def _runs(plan: Plan, runs: Path) -> Iterator[Run]:
+    """Yield the complete runs that read the inputs of the project, the latest first."""
+    with suppress(RunError):  # nothing is older than what a newer Allrounder wrote
+        for run in newest(runs):
+            if run.is_complete and _reads_same(plan, run):
+                yield run
+
+
+def _reads_same(plan: Plan, run: Run) -> bool:
+    fields = {name: one.get("fields") for name, one in run.project()["inputs"].items()}
+    return fields == {name: one.fields for name, one in plan.inputs.items()}
 
 
 def _model(plan: Plan, run: Run | None, records: Records, rows: np.ndarray) -> Model:

@@ -109,6 +109,7 @@ def ask(
     n: int | None = None,
     minutes: float | None = None,
     strategy: str | None = None,
+    waits: bool = True,
     tell: Tell,
 ) -> Asking:
     """Choose the questions most worth asking next, and append them to the ledger as a batch.
@@ -119,6 +120,7 @@ def ask(
         n: how many; by default those of the `active` section.
         minutes: as many as are expected to be answered in that time, instead of `n`.
         strategy: a kind to choose by, instead of that of the `active` section.
+        waits: whether it may wait until the encoders of the latest run have read the pool.
         tell: called as it goes on.
     """
     if n is not None and n < 1:
@@ -126,7 +128,7 @@ def ask(
     if minutes is not None and not minutes > 0:
         raise ProjectError(f"`minutes` must be more than 0. Got {minutes}.")
     found = chosen_strategy(plan, strategy)
-    desk = open_desk(plan, runs=runs, strategy=found, tell=tell)
+    desk = open_desk(plan, runs=runs, strategy=found, tell=tell, waits=waits)
     with Answers(plan.where) as ledger:
         events, before = list(ledger.events()), list(ledger.questions())
         desk.remember(events)

@@ -14,6 +14,7 @@ from allrounder.labeling.board import Board
 from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.forms import Form
 from allrounder.labeling.locks import Locks
+from allrounder.labeling.milestones import Milestones
 from allrounder.labeling.people import Person
 from allrounder.labeling.pool import Pool
 from allrounder.labeling.progress import progress
@@ -61,6 +62,7 @@ class Desk:
         self.queue = Queue(pool, self.board, self.locks, list(forms), settings.overlap)
         self.guidelines: str | None = None
         self.chooser: Chooser | None = None
+        self.milestones: Milestones | None = None
         self._lock = threading.RLock()
         self._catch_up()
 
@@ -171,21 +173,22 @@ class Desk:
 
     def _progress(self, person: Person) -> dict[str, Any]:
         found = progress(self.board, self.queue, self.forms, person.name, self.settings)
-        if self.chooser is not None:
-            found["choosing"] = {
-                "working": self.chooser.is_working,
-                "failure": self.chooser.failure,
-            }
+        beside = {"choosing": self.chooser, "training": self.milestones}
+        for name, one in beside.items():
+            if one is not None:
+                found[name] = {"working": one.is_working, "failure": one.failure}
         return found
 
     def _catch_up(self) -> None:
         """Take in what this and other programs wrote since."""
         self.queue.add(self.answers.questions(self.queue.latest))
         self.queue.reopen(self.board.add(self.answers.events(self.board.latest)))
+        labels = sum(self.board.num_labelled.values())
         if self.chooser is not None:
             done, asked = self.queue.num_asked
-            labels = sum(self.board.num_labelled.values())
             self.chooser.nudge(done=done, asked=asked, labels=labels)
+        if self.milestones is not None:
+            self.milestones.nudge(labels)
 
     def _speaks_of_news(self, item: Any) -> bool:
         """Return whether an answer is about something that came by another program, perhaps."""

@@ -12,6 +12,7 @@ from allrounder.errors import MissingExtra, ProjectError
 from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.desk import Desk, read_guidelines
 from allrounder.labeling.forms import forms
+from allrounder.labeling.milestones import Milestones
 from allrounder.labeling.people import NAME, People
 from allrounder.labeling.pool import Pool
 from allrounder.ledger import Answers
@@ -77,14 +78,16 @@ def serve(
     with closing(_bound(host, port)) as taken, open_answers(plan) as answers:
         desk = open_desk(plan, answers, tell=tell)
         desk.chooser = Chooser.of(plan) if plan.label.ask else None
+        desk.milestones = Milestones.of(plan)
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{taken.getsockname()[1]}/"
         ready(Ready(url, desk.name, len(desk.pool), list(desk.forms), desk.left_out))
         try:
             _run(desk, people, taken, [*plan.label.hosts, host])
         finally:
-            if desk.chooser is not None:
-                desk.chooser.close()
+            for beside in (desk.chooser, desk.milestones):
+                if beside is not None:
+                    beside.close()
 
 
 def open_answers(plan: Plan) -> Answers:

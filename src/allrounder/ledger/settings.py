@@ -17,6 +17,8 @@ class Label:
         guidelines: a text file that is shown beside the records.
         target: how many labels of each task are wanted; by default one for every record.
         ask: whether questions are chosen in the background while people answer.
+        train: the number of new labels after which a model is trained in the background, and the
+            next questions are chosen by it; by default none is.
         hosts: names by which the page may be reached besides this machine's own addresses.
     """
 
@@ -28,6 +30,7 @@ class Label:
     guidelines: str | None = None
     target: int | None = None
     ask: bool = True
+    train: int | None = None
     hosts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -37,5 +40,6 @@ class Label:
             raise ValueError(f"has `overlap: {self.overlap}`. Expected 1 or more.")
         if self.lock_minutes <= 0:
             raise ValueError(f"has `lock_minutes: {self.lock_minutes}`. Expected more than 0.")
-        if self.target is not None and self.target < 1:
-            raise ValueError(f"has `target: {self.target}`. Expected 1 or more.")
+        for name in ("target", "train"):
+            if (found := getattr(self, name)) is not None and found < 1:
+                raise ValueError(f"has `{name}: {found}`. Expected 1 or more.")
