@@ -303,6 +303,15 @@ class Project:
         options = {"kinds": strategies, "n": n, "rounds": rounds, "seeds": seeds}
         return asking.simulate(self.plan, runs=self.runs, tell=self.tell, **options)
 
+    def doubts(self, n: int = 50, *, tasks: Sequence[str] = ()) -> "asking.Doubts":
+        """Return the labels that are likely wrong; the page shows them to reviewers.
+
+        Args:
+            n: how many.
+            tasks: which tasks are looked at; by default all.
+        """
+        return asking.doubts(self.plan, runs=self.runs, n=n, tasks=tasks, tell=self.tell)
+
     def tune(
         self,
         search: Sequence[str] = (),

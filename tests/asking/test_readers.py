@@ -8,7 +8,9 @@ from sentences import sentences, write_rows, write_sentences
 from allrounder import Project
 from allrounder.active import encoding
 from allrounder.asking import ask
+from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.milestones import Milestones
+from allrounder.ledger import Answers
 
 ACTIVE = {"kind": "margin", "n": 8, "start_n": 10}
 TRAINING = {"epochs": 1, "probe": False}
@@ -68,4 +70,19 @@ def test_a_training_that_cannot_be_says_why(tmp_path):
     one.nudge(5)
     one._errands._out.join(120)
     assert "label" in one.failure and "\n" not in one.failure
+    one.close()
+
+
+def test_the_process_beside_the_page_asks_and_looks_for_doubts(project):
+    path = project.plan.folder / "train.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    write_rows(path, [*rows, *({"text": f"one more {n}"} for n in range(20))])
+    one = Chooser.of(project.plan)
+    one.nudge(done=0, asked=0, labels=0)
+    one._errands._out.join(120)
+    assert one.failure is None
+    with Answers(project.plan.where, read_only=True) as ledger:
+        assert len(ledger.queue()) == ACTIVE["n"]
+    kept = json.loads((project.plan.cache / "doubts.json").read_text("utf-8"))
+    assert kept["labels"] > 50
     one.close()

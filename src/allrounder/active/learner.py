@@ -44,8 +44,7 @@ class Learner:
             vectors: of records with a label: [n, D].
             labels: one each.
         """
-        column = pa.chunked_array([pa.array(labels, task.type)])
-        task = task.learn(column, column)
+        task = cls.learned(task, labels)
         targets = task.encode(labels)
         with kept_chance():
             torch.manual_seed(0)
@@ -53,6 +52,12 @@ class Learner:
         task.begin(head, targets)
         fit_head(task, head, torch.from_numpy(vectors), targets, PENALTY)
         return cls(task, head.eval())
+
+    @staticmethod
+    def learned(task: Task, labels: Sequence[Any]) -> Task:
+        """Return a task with what its labels tell."""
+        column = pa.chunked_array([pa.array(labels, task.type)])
+        return task.learn(column, column)
 
     def scores(self, vectors: np.ndarray) -> Tensor:
         """Return the scores of some records."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from allrounder.cli import (
     ask,
     check,
+    doubts,
     evaluate,
     kinds,
     knowledge,
@@ -24,8 +25,8 @@ from allrounder.cli.shared import EXIT_BAD_INPUT, EXIT_OK, EXIT_STOPPED
 from allrounder.errors import Error
 
 VERBS = (
-    check, pretrain, train, evaluate, predict, tune, synthesize, ask, label, labels, knowledge,
-    rules, kinds,
+    check, pretrain, train, evaluate, predict, tune, synthesize, ask, label, doubts, labels,
+    knowledge, rules, kinds,
 )  # fmt: skip
 
 

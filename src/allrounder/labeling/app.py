@@ -67,6 +67,7 @@ class Server:
             Route("/api/answers", self._answers(self._append), methods=["POST"]),
             Route("/api/progress", self._answers(self._progress)),
             Route("/api/agreement", self._answers(self._agreement)),
+            Route("/api/curve", self._answers(self._curve)),
             Route("/api/history", self._answers(self._history)),
             Route("/api/record/{key}", self._answers(self._record)),
             Route("/api/media/{key}/{field}", self._answers(self._media)),
@@ -126,11 +127,13 @@ class Server:
         n = body.get("n", AHEAD)
         if not isinstance(n, int) or isinstance(n, bool):
             raise Sorry(400, "request", "`n` must be a whole number.")
-        if body.get("queue") == "disputes":
+        for name, queue in {"disputes": self.desk.disputes, "doubts": self.desk.doubts}.items():
+            if body.get("queue") != name:
+                continue
             if not person.reviews:
-                raise Sorry(403, "role", "Only reviewers and owners settle disputes.")
+                raise Sorry(403, "role", f"Only reviewers and owners settle {name}.")
             given = {"have": have, "n": max(1, min(n, AHEAD))}
-            return _fresh(await run_in_threadpool(self.desk.disputes, person, **given))
+            return _fresh(await run_in_threadpool(queue, person, **given))
         tab = _tab(body)
         options = {"have": have, "want": want, "n": n}
         return _fresh(await run_in_threadpool(self.desk.next, person, tab, **options))
@@ -150,6 +153,9 @@ class Server:
 
     async def _agreement(self, request: Request, person: Person, _: Any) -> Response:
         return _fresh(await run_in_threadpool(self.desk.agreement))
+
+    async def _curve(self, request: Request, person: Person, _: Any) -> Response:
+        return _fresh(await run_in_threadpool(self.desk.curve))
 
     async def _history(self, request: Request, person: Person, _: Any) -> Response:
         asked = request.query_params.get("n", "50")

@@ -14,6 +14,7 @@ from allrounder.labeling.board import Board
 from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.forms import Form
 from allrounder.labeling.locks import Locks
+from allrounder.labeling.looks import Doubts, Kept
 from allrounder.labeling.milestones import Milestones
 from allrounder.labeling.people import Person
 from allrounder.labeling.pool import Pool
@@ -63,6 +64,8 @@ class Desk:
         self.guidelines: str | None = None
         self.chooser: Chooser | None = None
         self.milestones: Milestones | None = None
+        self.doubtful: Doubts | None = None
+        self.review: Kept | None = None
         self._lock = threading.RLock()
         self._catch_up()
 
@@ -109,6 +112,22 @@ class Desk:
             records = [self._record(key, self.queue.disputes(key), person) for key in known]
             gone = [key for key in have if not self.queue.disputes(key)]
             return {"records": records, "drop": gone, "progress": self._progress(person)}
+
+    def doubts(self, person: Person, *, have: Sequence[str], n: int) -> dict[str, Any]:
+        """Return records whose labels are likely wrong, with those and what is likelier."""
+        with self._lock:
+            self._catch_up()
+            found = self.doubtful.open() if self.doubtful is not None else {}
+            keys = [key for key in found if key not in have][:n]
+            return {
+                "records": [self._doubted(key, found[key], person) for key in keys],
+                "drop": [key for key in have if key not in found],
+                "progress": self._progress(person),
+            }
+
+    def curve(self) -> dict[str, Any]:
+        """Return what asking has come to so far, look by look."""
+        return {} if self.review is None else self.review.read()
 
     def answer(self, person: Person, items: Sequence[Any]) -> dict[str, Any]:
         """Keep answers; each that is none is refused alone, with a sentence.
@@ -173,6 +192,8 @@ class Desk:
 
     def _progress(self, person: Person) -> dict[str, Any]:
         found = progress(self.board, self.queue, self.forms, person.name, self.settings)
+        if self.doubtful is not None and person.reviews:
+            found["doubts"] = len(self.doubtful.open())
         beside = {"choosing": self.chooser, "training": self.milestones}
         for name, one in beside.items():
             if one is not None:
@@ -225,6 +246,21 @@ class Desk:
     def _record(self, key: str, asked: Sequence[Asked], person: Person) -> dict[str, Any]:
         tasks = [self._asked(key, task, one, person) for task, one in asked]
         return {"key": key, "inputs": self.pool.view(key), "tasks": tasks}
+
+    def _doubted(
+        self, key: str, doubts: Sequence[Mapping[str, Any]], person: Person
+    ) -> dict[str, Any]:
+        """Return a record with the tasks whose label is doubted."""
+        known = {one["task"]: one for one in doubts if one["task"] in self.forms}
+        record = self._record(key, [(task, None) for task in known], person)
+        for told in record["tasks"]:
+            one = known[told["task"]]
+            standing = self.board.standing.get((key, told["task"]))
+            told["has"] = {"value": one["given"], "who": standing.who if standing else []}
+            told["strategy"], told["score"] = "confident_learning", one["sure"]
+            if one["other"] is not None:
+                told["suggestion"] = {"value": one["other"]}
+        return record
 
     def _asked(
         self, key: str, task: str, question: Question | None, person: Person

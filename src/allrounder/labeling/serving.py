@@ -12,6 +12,7 @@ from allrounder.errors import MissingExtra, ProjectError
 from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.desk import Desk, read_guidelines
 from allrounder.labeling.forms import forms
+from allrounder.labeling.looks import Doubts, Kept
 from allrounder.labeling.milestones import Milestones
 from allrounder.labeling.people import NAME, People
 from allrounder.labeling.pool import Pool
@@ -108,6 +109,8 @@ def open_desk(plan: Plan, answers: Answers, *, tell: Tell | None = None) -> Desk
         settings=plan.label,
         locks=plan.cache / "label.locks.json",
     )
+    desk.doubtful = Doubts(plan.cache / "doubts.json", desk.pool, desk.board)
+    desk.review = Kept(plan.cache / "review.json")
     if plan.label.guidelines:
         desk.guidelines = read_guidelines(plan.folder / plan.label.guidelines)
     return desk

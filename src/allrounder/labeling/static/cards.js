@@ -345,7 +345,7 @@ export class Card {
     this.node.classList.toggle("active", this.page.work.focus === this.at);
     this.node.classList.toggle("answered", Boolean(done));
     this.state.textContent = done ? t(`act.${done.act}`) : "";
-    fill(this.why, whyOf(task), this.said());
+    fill(this.why, whyOf(task), this.said(), this.has());
     const picked = done ? done.value : form.form === "one" ? (task.before ?? null) : this.value;
     const names = Array.isArray(picked) ? picked.map((one) => one.label ?? one) : [picked];
     for (const [name, button] of this.buttons) this.updateLabel(button, name, names.includes(name));
@@ -370,10 +370,13 @@ export class Card {
         ? this.suggestion?.value === name
         : form === "several" && this.isModels && isOn;
     button.classList.toggle("models", isModels);
-    const told = p !== null && p !== undefined && form !== "spans" && (isModels || p >= 0.005);
+    const isTold = p !== null && p !== undefined && (isModels || p >= 0.005);
     fill(
       button.lastChild,
-      told ? [el("span.by", {}, isModels ? t("model") : ""), " ", percent(p)] : [],
+      form !== "spans" && [
+        isModels && el("span.by", {}, t("model")),
+        isTold && [" ", percent(p)],
+      ],
     );
   }
 
@@ -419,6 +422,31 @@ export class Card {
         ? ""
         : ` (${percent(found.probability)})`;
     return `${t("model.says")}${p} · ${t("enter.accepts")}`;
+  }
+
+  // The label that is doubted, and the button that keeps it.
+  has() {
+    const { has, done } = this.task;
+    if (!has) return null;
+    const value = shownValue({ act: "label", value: has.value });
+    const who = has.who.length ? has.who.join(", ") : t("has.file");
+    return el(
+      "span.has",
+      {},
+      el("span.opinion", {}, t("has", { value, who })),
+      !done &&
+        el(
+          "button.small.keep",
+          { type: "button", tabIndex: -1, onclick: () => this.keep() },
+          t("keep"),
+          el("kbd", { "aria-hidden": "true" }, "⇧⏎"),
+        ),
+    );
+  }
+
+  keep() {
+    if (this.task.has) this.say(this.task.has.value);
+    return Boolean(this.task.has);
   }
 
   said() {

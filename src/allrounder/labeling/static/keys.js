@@ -38,7 +38,7 @@ function pressed(page, event) {
   if (letter === "p" && page.view?.sounds.length) return yes(page.view.sounds[0].toggle());
   const card = page.card;
   if (!card) return false;
-  if (event.key === "Enter") return yes(card.enter());
+  if (event.key === "Enter") return event.shiftKey && card.keep() ? true : yes(card.enter());
   if (event.key === " ") return yes(page.work.say("skip"));
   if (letter === "f" && !event.altKey) return yes(page.work.say("flag"));
   if (letter === "t" && (card.area || card.field)) return yes((card.area ?? card.field).focus());

@@ -12,7 +12,7 @@ import { Sync } from "./sync.js";
 import { Work } from "./work.js";
 import * as words from "./words.js";
 
-const { t } = words;
+const { number, t } = words;
 const THEMES = ["auto", "light", "dark"];
 
 class Page {
@@ -91,7 +91,9 @@ class Page {
 
   progress() {
     const more = panels.progress(this.sync.progress);
-    if (more) this.sync.get("/api/agreement").then((told) => told && more(told));
+    if (!more) return;
+    this.sync.get("/api/agreement").then((told) => told && more.agreement(told));
+    this.sync.get("/api/curve").then((told) => told && more.curve(told));
   }
 
   undoThis(one) {
@@ -128,11 +130,14 @@ class Page {
       reviews: this.session.role !== "annotator",
       session: this.session,
     };
-    this.disputes =
-      reviews && el("button.plain", { type: "button", hidden: true, onclick: () => this.turn() });
+    this.queues = (reviews ? ["doubts", "disputes"] : []).map((name) => [
+      name,
+      el("button.plain", { type: "button", hidden: true, onclick: () => this.turn(name) }),
+    ]);
+    this.busy = el("span.busy", { role: "status" });
     fill(
       byId("top"),
-      el("strong.project", {}, session.project),
+      el("h1.project", {}, session.project),
       el(
         "button.count",
         { type: "button", title: t("progress"), onclick: () => this.progress() },
@@ -140,7 +145,8 @@ class Page {
         this.counted,
       ),
       el("span.gap"),
-      this.disputes,
+      this.busy,
+      this.queues.map(([, button]) => button),
       session.guidelines &&
         el(
           "button.plain.wide",
@@ -194,8 +200,8 @@ class Page {
     this.frame();
   }
 
-  turn() {
-    this.work.turn(this.work.mode === "next" ? "disputes" : "next");
+  turn(name) {
+    this.work.turn(this.work.mode === name ? "next" : name);
     this.status();
   }
 
@@ -213,15 +219,19 @@ class Page {
     this.meter.max = Math.max(1, told.target);
     this.meter.value = told.team;
     this.counted.textContent = t("counted", {
-      team: words.number(told.team),
-      target: words.number(told.target),
-      mine: words.number(told.mine),
+      team: number(told.team),
+      target: number(told.target),
+      mine: number(told.mine),
     });
-    if (this.disputes) {
-      this.disputes.hidden = !told.disputed && this.work.mode === "next";
-      this.disputes.textContent =
-        this.work.mode === "next" ? t("disputes", { n: told.disputed }) : t("disputes.back");
+    const counts = { disputes: told.disputed, doubts: told.doubts };
+    for (const [name, button] of this.queues) {
+      const isHere = this.work.mode === name;
+      button.hidden = !counts[name] && !isHere;
+      button.textContent = isHere ? t("disputes.back") : t(name, { n: number(counts[name] ?? 0) });
     }
+    const busy = ["choosing", "training"].find((name) => told[name]?.working);
+    const doing = busy ? t(`${busy}.working`) : "";
+    if (this.busy.textContent !== doing) this.busy.textContent = doing;
   }
 
   draw(what) {
@@ -261,8 +271,8 @@ class Page {
     this.cards = [];
     const [title, text] = !this.work.loaded
       ? ["loading", ""]
-      : this.work.mode === "disputes"
-        ? ["disputes.none", "disputes.none.text"]
+      : this.work.mode !== "next"
+        ? [`${this.work.mode}.none`, `${this.work.mode}.none.text`]
         : ["all.done", "all.done.text"];
     fill(
       byId("desk"),

@@ -1,6 +1,7 @@
 // What opens over the page or beside it: keys, guidelines, progress, what was done.
 
 import { el, fill } from "./dom.js";
+import { looked } from "./curve.js";
 import { shownValue } from "./saying.js";
 import { number, percent, t } from "./words.js";
 
@@ -26,6 +27,7 @@ export function dialog(title, body) {
 const HELP = [
   ["1 … 9 0 A …", "key.label"],
   ["⏎", "key.enter"],
+  ["⇧ ⏎", "key.keep"],
   ["␣", "key.skip"],
   ["F", "key.flag"],
   ["⌫ / Ctrl Z", "key.undo"],
@@ -66,15 +68,35 @@ export function progress(told) {
     {},
     numbers.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
   );
-  const places = new Map(Object.keys(told.tasks).map((name) => [name, el("div.agreed")]));
+  const place = (kind) =>
+    new Map(Object.keys(told.tasks).map((name) => [name, el(`div.${kind}`)]));
+  const [agreeing, curves] = [place("agreed"), place("curve")];
   dialog(t("progress"), [
     big,
-    Object.entries(told.tasks).map(([name, one]) => [ofTask(name, one), places.get(name)]),
+    ["choosing", "training"].map(
+      (name) =>
+        told[name]?.failure &&
+        el("p.failure", {}, t(`${name}.failed`, { why: told[name].failure })),
+    ),
+    Object.entries(told.tasks).map(([name, one]) => [
+      ofTask(name, one),
+      agreeing.get(name),
+      curves.get(name),
+    ]),
   ]);
-  return (found) =>
+  const filled = (places, drawn) => (found) =>
     Object.entries(found).forEach(
-      ([name, one]) => places.has(name) && fill(places.get(name), agreed(one)),
+      ([name, one]) => places.has(name) && fill(places.get(name), drawn(one)),
     );
+  return {
+    agreement: filled(agreeing, agreed),
+    curve: ({ tasks = {}, curve = {} }) =>
+      filled(curves, (one) => looked(one.look, one.points))(
+        Object.fromEntries(
+          Object.entries(tasks).map(([name, look]) => [name, { look, points: curve[name] ?? [] }]),
+        ),
+      ),
+  };
 }
 
 // How far people agree, and how much oftener they follow a suggestion that they see.

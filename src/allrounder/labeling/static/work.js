@@ -60,7 +60,7 @@ export class Work extends EventTarget {
       want: this.loaded ? [] : store.recall("order", []),
       n: AHEAD + Math.max(0, have.length - own.size),
     };
-    if (this.mode === "disputes") body.queue = "disputes";
+    if (this.mode !== "next") body.queue = this.mode;
     const mode = this.mode;
     const told = await this.sync.next(body);
     this.asking = false;
@@ -109,7 +109,7 @@ export class Work extends EventTarget {
   turn(mode) {
     this.mode = mode;
     this.records = [];
-    this.loaded = mode === "disputes";
+    this.loaded = mode !== "next";
     this.asking = false;
     this.changed("record");
     this.more();
@@ -137,7 +137,7 @@ export class Work extends EventTarget {
     if (!task) return;
     if (task.done) this.take(task.done.id); // said anew: the first is taken back
     const answer = { id: newId(), key: record.key, task: task.task, act, seconds: this.seconds() };
-    if (act === "label" && this.mode === "disputes") answer.act = "settle";
+    if (act === "label" && this.mode !== "next") answer.act = "settle";
     if (act === "label") answer.value = value;
     if (task.question) answer.question = task.question;
     task.done = { act: answer.act, value, id: answer.id };
