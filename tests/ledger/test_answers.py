@@ -179,7 +179,7 @@ def test_a_batch_is_asked_once_and_whole_or_not_at_all(ledger):
 
     with pytest.raises(KeyError):
         ledger.ask(broken())
-    with pytest.raises(DataError, match=r"`arm` must be 'chosen' or 'random'. Got 'left'"):
+    with pytest.raises(DataError, match=r"`arm` must be one of chosen, random, repeat. Got 'left'"):
         ledger.ask([question(1), question(2, arm="left")])
     assert ledger.queue() == []
     assert ledger.ask([question(1)], batch="b") == "b"

@@ -109,7 +109,7 @@ def review(
     old = _kept(path)
     if not labels or (old and old.answers <= len(labels) < old.answers + STEP):
         return old if labels else None
-    arms = {(one.key, one.task): one.arm for one in questions}
+    arms = {(one.key, one.task): one.arm for one in questions if one.arm != "repeat"}
     tasks = {
         name: _looked_at(desk, name, task, arms, labels)
         for name, task in desk.pool.tasks.items()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from allrounder.ledger import Answer, Question, canonical
-from allrounder.ledger.agreement import agreement
+from allrounder.ledger.agreement import agreement, self_agreement
 
 
 def agreeing(
@@ -26,6 +26,10 @@ def agreeing(
         "same": found.same,
         "alpha": found.alpha,
         "pairs": [[*names, n, kappa] for names, (n, kappa) in found.pairs.items()],
+        "self": {
+            who: [one.num_records, one.same, one.alpha]
+            for who, one in self_agreement(own, task).items()
+        },
         "shown": _followed(labels, questions, blind=False),
         "blind": _followed(labels, questions, blind=True),
     }

@@ -152,7 +152,7 @@ class Server:
         return _fresh(await run_in_threadpool(self.desk.progress, person))
 
     async def _agreement(self, request: Request, person: Person, _: Any) -> Response:
-        return _fresh(await run_in_threadpool(self.desk.agreement))
+        return _fresh(await run_in_threadpool(self.desk.agreement, person))
 
     async def _curve(self, request: Request, person: Person, _: Any) -> Response:
         return _fresh(await run_in_threadpool(self.desk.curve))

@@ -20,6 +20,7 @@ from allrounder.labeling.people import Person
 from allrounder.labeling.pool import Pool
 from allrounder.labeling.progress import progress
 from allrounder.labeling.queue import Asked, Queue
+from allrounder.labeling.repeats import ARM, Repeats
 from allrounder.ledger import Answer, Answers, Label, Question
 
 AHEAD = 12
@@ -61,6 +62,8 @@ class Desk:
         self.board.add(answers.events())
         self.locks = Locks(locks, seconds=60 * settings.lock_minutes, now=now)
         self.queue = Queue(pool, self.board, self.locks, list(forms), settings.overlap)
+        self.repeats = Repeats(pool, self.board, list(forms), settings.repeat, now)
+        self.repeats.heard(self.board.by_id.values())
         self.guidelines: str | None = None
         self.chooser: Chooser | None = None
         self.milestones: Milestones | None = None
@@ -92,10 +95,21 @@ class Desk:
         with self._lock:
             self._catch_up()
             who, n = person.name, max(1, min(n, AHEAD))
-            news, drop = self.queue.take(who, tab, have=have, want=want, n=n)
+            again = self._again(who, tab)
+            rest = [key for key in have if key not in again]
+            news, drop = self.queue.take(who, tab, have=rest, want=want, n=n)
             self.locks.save()
             records = [self._record(key, self._with_own(key, who), person) for key in news]
+            records += [_repeated(self.pool, again[key]) for key in again if key not in have]
             return {"records": records, "drop": drop, "progress": self._progress(person)}
+
+    def _again(self, who: str, tab: str) -> dict[str, list[Question]]:
+        """Return what a page asks a person again; one record more where it is time for that."""
+        if due := self.repeats.due(who):
+            self.answers.ask(due, batch=f"{ARM} {due[0].key} {who}")
+            self._catch_up()
+        pending = self.repeats.pending(who)
+        return {key: found for key, found in pending.items() if self.locks.take(key, who, tab)}
 
     def leave(self, person: Person, tab: str) -> None:
         """Say that a page was left."""
@@ -142,7 +156,8 @@ class Desk:
             stored = self.answers.append(good) if good else []
             self._catch_up()
             for key in dict.fromkeys(one.key for one in stored):
-                if not self.queue.open(key, person.name):
+                repeated = self.repeats.pending(person.name)
+                if not self.queue.open(key, person.name) and key not in repeated:
                     self.locks.release(key, person.name)
             self.locks.save()
             return {
@@ -182,13 +197,20 @@ class Desk:
             self._catch_up()
             return self._progress(person)
 
-    def agreement(self) -> dict[str, Any]:
-        """Return by task how far people agree, and how far suggestions sway them."""
+    def agreement(self, person: Person) -> dict[str, Any]:
+        """Return by task how far people agree, and how far suggestions sway them.
+
+        How far people agree with themselves is told to each of herself, and to reviewers of all.
+        """
         with self._lock:
             self._catch_up()
             events, gone = list(self.board.by_id.values()), set(self.board.gone)
             questions = dict(self.queue.questions)
-        return {task: agreeing(events, gone, questions, task) for task in self.forms}
+        found = {task: agreeing(events, gone, questions, task) for task in self.forms}
+        if not person.reviews:
+            for one in found.values():
+                one["self"] = {who: of for who, of in one["self"].items() if who == person.name}
+        return found
 
     def _progress(self, person: Person) -> dict[str, Any]:
         found = progress(self.board, self.queue, self.forms, person.name, self.settings)
@@ -202,8 +224,12 @@ class Desk:
 
     def _catch_up(self) -> None:
         """Take in what this and other programs wrote since."""
-        self.queue.add(self.answers.questions(self.queue.latest))
-        self.queue.reopen(self.board.add(self.answers.events(self.board.latest)))
+        questions = list(self.answers.questions(self.queue.latest))
+        self.queue.add(questions)
+        self.repeats.add(questions)
+        news = self.board.add(self.answers.events(self.board.latest))
+        self.queue.reopen(news)
+        self.repeats.heard(news)
         labels = sum(self.board.num_labelled.values())
         if self.chooser is not None:
             done, asked = self.queue.num_asked
@@ -289,6 +315,12 @@ class Desk:
         """Return whether a person is asked without a suggestion; the same whenever asked."""
         digest = hashlib.blake2b(f"{key}\0{task}\0{who}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") / 2**64 < self.settings.blind
+
+
+def _repeated(pool: Pool, asked: Sequence[Question]) -> dict[str, Any]:
+    """Return a record that is asked about again, as one that never was."""
+    tasks = [{"task": one.task, "question": one.number, "suggestion": None} for one in asked]
+    return {"key": asked[0].key, "inputs": pool.view(asked[0].key), "tasks": tasks}
 
 
 def read_guidelines(path: Path) -> str:

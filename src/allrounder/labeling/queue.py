@@ -52,6 +52,8 @@ class Queue:
         for one in questions:
             self.latest = max(self.latest, one.number)
             self.questions[one.number] = one
+            if one.arm == "repeat":
+                continue
             if one.batch != self._batch_name:
                 self._batch_name, self.batch = one.batch, {}
             if one.task in self.missing and self.pool.place(one.key) is not None:

@@ -8,9 +8,12 @@ from typing import Any, Literal, get_args
 
 from allrounder.errors import DataError, listed
 
+Arm = Literal["chosen", "random", "repeat"]
+
 Act = Literal["label", "skip", "flag", "undo", "settle"]
 
 ACTS = get_args(Act)
+ARMS = get_args(Arm)
 
 LONGEST = 200
 """Characters of an id or a name."""
@@ -23,7 +26,8 @@ class Question:
     Args:
         key: the hash of the record's content, in 16 hexadecimal digits.
         task: the task.
-        arm: `chosen` by a strategy, or drawn for the permanent `random` share.
+        arm: `chosen` by a strategy, drawn for the permanent `random` share, or a `repeat`: the
+            person that `why` names is asked again.
         strategy: the kind that chose it; `random` in the random share.
         score: how much the strategy wanted it.
         probability: how likely it was to be drawn, in the random share.
@@ -37,7 +41,7 @@ class Question:
 
     key: str
     task: str
-    arm: Literal["chosen", "random"]
+    arm: Arm
     strategy: str
     score: float | None = None
     probability: float | None = None
@@ -99,8 +103,8 @@ def check_question(question: Question) -> None:
     """
     about = f"the question on record {question.key!r}, task {question.task!r}"
     _check_names(about, key=question.key, task=question.task, strategy=question.strategy)
-    if question.arm not in ("chosen", "random"):
-        raise DataError(f"{about}: `arm` must be 'chosen' or 'random'. Got {question.arm!r}.")
+    if question.arm not in ARMS:
+        raise DataError(f"{about}: `arm` must be one of {listed(ARMS)}. Got {question.arm!r}.")
     _check_numbers(about, score=question.score, probability=question.probability)
     _check_plain(about, suggestion=question.suggestion, why=question.why)
 

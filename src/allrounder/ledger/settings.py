@@ -12,6 +12,8 @@ class Label:
     Args:
         blind: the share of questions that come without the model's suggestion, which measures how
             much suggestions sway people.
+        repeat: the share of a person's records that she has labelled before, which shows how far
+            she agrees with herself.
         overlap: how many persons are to answer each question.
         lock_minutes: how long a record is kept for a person who has not been heard of.
         guidelines: a text file that is shown beside the records.
@@ -25,6 +27,7 @@ class Label:
     __pydantic_config__ = CLOSED
 
     blind: float = 0.1
+    repeat: float = 0.02
     overlap: int = 1
     lock_minutes: float = 15.0
     guidelines: str | None = None
@@ -34,8 +37,9 @@ class Label:
     hosts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.blind <= 1:
-            raise ValueError(f"has `blind: {self.blind}`. Expected a share from 0 to 1.")
+        for name in ("blind", "repeat"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise ValueError(f"has `{name}: {share}`. Expected a share from 0 to 1.")
         if self.overlap < 1:
             raise ValueError(f"has `overlap: {self.overlap}`. Expected 1 or more.")
         if self.lock_minutes <= 0:

@@ -75,8 +75,9 @@ class Store:
                 link.execute(insert(QUESTIONS), rows)
 
     def queue(self) -> list[Row]:
-        """Return the latest batch."""
-        latest = select(QUESTIONS.c.batch).order_by(QUESTIONS.c.number.desc()).limit(1)
+        """Return the latest batch that was chosen, whoever was asked again since."""
+        first = QUESTIONS.c.arm != "repeat"
+        latest = select(QUESTIONS.c.batch).where(first).order_by(QUESTIONS.c.number.desc()).limit(1)
         its = QUESTIONS.c.batch == latest.scalar_subquery()
         return self._rows(select(QUESTIONS).where(its).order_by(QUESTIONS.c.number))
 

@@ -109,6 +109,8 @@ function agreed(one) {
     );
   for (const [a, b, n, kappa] of one.pairs)
     lines.push(t("agree.pair", { a, b, n: number(n), kappa: digits(kappa) }));
+  for (const [who, [n, same, alpha]] of Object.entries(one.self))
+    lines.push(t("agree.self", { who, n: number(n), same: percent(same), alpha: digits(alpha) }));
   const share = ([hits, n]) => (n ? `${percent(hits / n)} (${number(n)})` : "–");
   if (one.shown[1] || one.blind[1])
     lines.push(t("sway", { shown: share(one.shown), blind: share(one.blind) }));
