@@ -1,7 +1,7 @@
 """Whether a pool of a million records is asked in seconds.
 
 A million texts, each two rated sentences side by side, with three tasks; 3,000 of them have labels
-in the file, and 30,000 answers to each task lie in the ledger. Encoders read every text once (the
+in the file, and 2,000 answers to each task lie in the ledger. Encoders read every text once (the
 hashing encoder, 384 wide: what matters here begins where vectors are on disk). Then the process
 that chooses beside the labelling page is sent for a batch of 20 again and again, and `allrounder
 ask` is run as a whole command. small-text and scikit-activeml choose by margin for one task from
@@ -30,7 +30,9 @@ from allrounder.labeling.chooser import COMMAND, described
 from allrounder.ledger import Answer, Answers
 from allrounder.plan import Plan, read_plan
 
-COUNT, LABELLED, ANSWERED = 1_000_000, 3_000, 30_000
+COUNT, LABELLED = 1_000_000, 3_000
+ANSWERED, MANY = 2_000, 30_000
+"""Answers to each task in the ledger: a busy month of one person, and of a team."""
 BATCHES = 5
 DELIGHTED = 2.4
 TASKS = ("polarity", "domain", "delighted")
@@ -78,9 +80,9 @@ def opened(plan: Plan) -> Desk:
     return open_desk(plan, runs=plan.folder / "runs", strategy=strategy, tell=lambda *_: None)
 
 
-def answer(desk: Desk, ledger: Path) -> None:
+def answer(desk: Desk, ledger: Path, count: int) -> None:
     """Let somebody answer texts at the end of the pool."""
-    keys = desk.pool.keys[-ANSWERED:].tolist()
+    keys = desk.pool.keys[-count:].tolist()
     with Answers(ledger) as found:
         for name in TASKS:
             labels = sorted(set(desk.known.labels[name].values()))
@@ -92,7 +94,7 @@ def answer(desk: Desk, ledger: Path) -> None:
             ])  # fmt: skip
 
 
-def batches(plan: Plan, kind: str) -> list[str]:
+def batches(plan: Plan, kind: str, word: str = "") -> list[str]:
     """Return a row: how long the process beside the page takes for each batch, and its memory."""
     told = described(plan)
     told["sections"]["active"] = {"kind": kind, "tasks": list(TASKS)}
@@ -106,7 +108,13 @@ def batches(plan: Plan, kind: str) -> list[str]:
     memory = peak(beside._process.pid)
     beside.close()
     middle, longest = np.median(took[1:]), max(took[1:])
-    return [f"beside the page, {kind}", f"{took[0]:.1f}", f"{middle:.1f}", f"{longest:.1f}", memory]
+    return [
+        f"beside the page, {kind}{word}",
+        f"{took[0]:.1f}",
+        f"{middle:.1f}",
+        f"{longest:.1f}",
+        memory,
+    ]
 
 
 def peak(process: int) -> str:
@@ -153,7 +161,7 @@ def main() -> None:
     began = time.perf_counter()
     desk = opened(plan)
     once = time.perf_counter() - began
-    answer(desk, folder / "ledger.db")
+    answer(desk, folder / "ledger.db", ANSWERED)
     table = [
         ["20 questions", "first s", "median s", "longest s", "memory GB"],
         ["read and encoded once", f"{once:.0f}", "", "", ""],
@@ -161,13 +169,15 @@ def main() -> None:
         commands(file),
         *peers(opened(plan), folder),
     ]
+    answer(desk, folder / "ledger.db", MANY)
+    table.append(batches(plan, "margin", f", {MANY:,} answers a task"))
     keep(
         "pool",
         "A pool of a million records",
         table,
         [
             f"{COUNT:,} texts, three tasks, {LABELLED:,} labels of each in the file and "
-            f"{ANSWERED:,} in the ledger; {BATCHES} batches each.",
+            f"{ANSWERED:,} in the ledger; in the last row {MANY:,}. {BATCHES} batches each.",
             "A batch is all of it: sources and ledger are looked at anew, heads are fitted, every "
             "text is scored for every task, questions are written into the ledger. The first one "
             "of a process loads modules, and looks whether choosing pays.",

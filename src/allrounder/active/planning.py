@@ -9,7 +9,7 @@ import numpy as np
 from allrounder.active.base import Strategy
 from allrounder.active.learner import Learner
 from allrounder.active.pool import Known, Pool
-from allrounder.active.sight import LISTENED_TO, Sight, Voice
+from allrounder.active.sight import LEARNED_FROM, LISTENED_TO, Sight, Voice
 from allrounder.active.strategies.random import Random
 from allrounder.records import SPLITS
 
@@ -91,13 +91,13 @@ class Planner:
     def head(self, task: str) -> Learner:
         """Return a head fitted on the labels of a task: that which chose, if one did."""
         if task not in self._heads:
-            places = self.trained(task)
-            self._heads[task] = self.sight(task, places, self.known.opened).learner
+            order = self.pool.order(self.strategy.seed)
+            self._heads[task] = self.sight(task, order, self.known.opened).learner
         return self._heads[task]
 
     def sight(self, task: str, order: np.ndarray, opened: np.ndarray) -> Sight:
         """Return the pool as one task sees it."""
-        places = order[np.isin(order, self.trained(task))]
+        places = order[np.isin(order, self.trained(task))][:LEARNED_FROM]
         may = self.known.open(self.pool, task, order, TRAIN)
         if self._listens(task):
             may = may[:LISTENED_TO]

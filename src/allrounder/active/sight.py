@@ -15,6 +15,9 @@ from allrounder.tasks import Task
 LISTENED_TO = 2_000
 """Records that a run is asked about, where heads on vectors cannot say it."""
 
+LEARNED_FROM = 10_000
+"""Labels, by chance, that heads which choose are fitted on where there are more."""
+
 Measure = Callable[[np.ndarray], np.ndarray]
 """How unsure decisions are, from how likely their options are: [n, O] → [n]."""
 
@@ -41,7 +44,7 @@ class Sight:
         vectors: what frozen encoders say of every record of the pool.
         open: the places of records that may be asked, in an order that chance made.
         opened: which of these were read for another task before.
-        known: the places of records with a label.
+        known: the places of records with a label, up to `LEARNED_FROM` of them.
         labels: their labels.
         voice: the latest run, if one knows the task.
     """

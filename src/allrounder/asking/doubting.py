@@ -156,19 +156,28 @@ def doubts(plan: Plan, *, runs: Path, n: int = 50, tasks: Sequence[str] = (), te
 
 
 def refresh(plan: Plan, *, runs: Path, tell: Tell) -> None:
-    """Look for doubtful labels anew, if there are enough more of them than at the last look."""
-    strategy = chosen_strategy(plan, None)
-    desk = open_desk(plan, runs=runs, strategy=strategy, tell=tell, waits=False)
-    path, before = plan.cache / KEPT, 0
+    """Look for doubtful labels anew, if there are enough more answers than at the last look."""
+    name, number = _mark(plan)
     with suppress(OSError, ValueError, KeyError, TypeError):
-        before = int(json.loads(path.read_text(encoding="utf-8"))["labels"])
-    if not before or _num_labels(desk) >= before + max(AGAIN, before // 10):
-        look(desk, plan, tell=tell)
+        kept = json.loads((plan.cache / KEPT).read_text(encoding="utf-8"))
+        (old, before), labels = kept["answers"], int(kept["labels"])
+        if old == name and number < int(before) + max(AGAIN, labels // 10):
+            return
+    strategy = chosen_strategy(plan, None)
+    look(open_desk(plan, runs=runs, strategy=strategy, tell=tell, waits=False), plan, tell=tell)
+
+
+def _mark(plan: Plan) -> tuple[str, int]:
+    """Return the name of the ledger and the number of its latest answer."""
+    if not given(plan.where):
+        return "", 0
+    with Answers(plan.where, read_only=True) as ledger:
+        return ledger.mark
 
 
 def look(desk: Desk, plan: Plan, *, n: int = 50, tasks: Sequence[str] = (), tell: Tell) -> Doubts:
     """Return the doubtful labels of a pool that is open, and keep them; arguments as `doubts`."""
-    settled = _settled(plan)
+    mark, settled = _mark(plan), _settled(plan)
     found: list[Doubtful] = []
     told: dict[str, TaskDoubts] = {}
     notes: list[str] = []
@@ -183,7 +192,13 @@ def look(desk: Desk, plan: Plan, *, n: int = 50, tasks: Sequence[str] = (), tell
         if one is not None:
             told[name] = TaskDoubts(one.labels, len(own), one.errors, one.agreed)
     ordered = list(_by_record(found))
-    _keep(plan.cache / KEPT, desk, ordered, told)
+    kept = {
+        "answers": mark,
+        "labels": sum(map(len, desk.known.labels.values())),
+        "tasks": {name: asdict(one) for name, one in told.items()},
+        "doubts": [[one.key, one.task, one.given, one.other, one.sure] for one in ordered],
+    }
+    write_text(plan.cache / KEPT, json.dumps(kept, ensure_ascii=False))
     return Doubts(_shown(desk, ordered[:n]), told, notes)
 
 
@@ -256,16 +271,3 @@ def _shown(desk: Desk, found: Sequence[Doubtful]) -> list[Doubtful]:
     return [
         Doubtful(**{**asdict(one), "record": text}) for one, text in zip(found, texts, strict=True)
     ]
-
-
-def _keep(
-    path: Path, desk: Desk, found: Sequence[Doubtful], told: Mapping[str, TaskDoubts]
-) -> None:
-    rows = [[one.key, one.task, one.given, one.other, one.sure] for one in found]
-    tasks = {name: asdict(one) for name, one in told.items()}
-    kept = {"labels": _num_labels(desk), "model": desk.model, "tasks": tasks, "doubts": rows}
-    write_text(path, json.dumps(kept, ensure_ascii=False))
-
-
-def _num_labels(desk: Desk) -> int:
-    return sum(map(len, desk.known.labels.values()))
