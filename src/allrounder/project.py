@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         labeling,
         labels,
         prediction,
+        relabeling,
         running,
         shadowing,
         synthesizing,
@@ -48,7 +49,7 @@ else:
     explaining, shadowing = lazy("allrounder.explaining"), lazy("allrounder.shadowing")
     gating, writing = lazy("allrounder.gating"), lazy("allrounder.writing")
     labels, labeling = lazy("allrounder.labels"), lazy("allrounder.labeling")
-    synthesizing = lazy("allrounder.synthesizing")
+    synthesizing, relabeling = lazy("allrounder.synthesizing"), lazy("allrounder.relabeling")
     pretraining = lazy("allrounder.pretraining.verb")
     running, searching = lazy("allrounder.running"), lazy("allrounder.tuning.search")
 
@@ -219,6 +220,19 @@ class Project:
                 fields and tasks; `who`, where it names nobody.
         """
         return labels.import_labels(self.plan, Path(path), dry_run=dry_run, **options)
+
+    def add_labels(self, task: str, names: Sequence[str]) -> "relabeling.Relabelled":
+        """Add labels to a task, in the project file."""
+        return relabeling.add_labels(self.plan, task, names, tell=self.tell)
+
+    def rename_label(
+        self, task: str, old: str, new: str, *, dry_run: bool = False
+    ) -> "relabeling.Relabelled":
+        """Give a label another name, or merge it into one that is there, in the project file.
+
+        Records and answers stay as they are, and are read by the new name.
+        """
+        return relabeling.rename_label(self.plan, task, old, new, dry_run=dry_run, tell=self.tell)
 
     def train(self, *, resume: bool = False) -> Report:
         """Train one model for all tasks and judge it on the test records.

@@ -17,7 +17,7 @@ FORMATS = "jsonl, csv, parquet, conll, label-studio or prodigy; default: what th
 
 def add(verbs: Any) -> None:
     """Add the verbs to the command line."""
-    text = "Write the labels of people into a file, or read them from one."
+    text = "Labels of people into files and out of them; add, rename and merge a task's labels."
     verbs = verbs.add_parser("labels", help=text.split(".")[0].lower(), description=text)
     verbs = verbs.add_subparsers(metavar="VERB", required=True)
     verb = add_verb(verbs, "export", export, "Write the labels that people gave into a file.")
@@ -38,6 +38,22 @@ def add(verbs: Any) -> None:
         help="the person, where the file names nobody; default: import",
     )  # fmt: skip
     verb.add_argument("--dry-run", action="store_true", help="only show what would be added")
+    verb = add_verb(verbs, "add", add_labels, "Add labels to a task.")
+    _add_task(verb)
+    verb.add_argument("name", nargs="+", help="the new label; several may be given")
+    verb = add_verb(
+        verbs, "rename", rename,
+        "Give a label another name, or merge it into one that is there. Files and answers stay.",
+    )  # fmt: skip
+    _add_task(verb)
+    verb.add_argument("old", help="the label")
+    verb.add_argument("new", help="its new name, or the label that it is merged into")
+    verb.add_argument("--dry-run", action="store_true", help="only say what it concerns")
+
+
+def _add_task(verb: argparse.ArgumentParser) -> None:
+    add_project(verb, text="project file")
+    verb.add_argument("task", help="the task")
 
 
 def _add_file(verb: argparse.ArgumentParser, text: str) -> None:
@@ -67,4 +83,20 @@ def import_file(arguments: argparse.Namespace) -> None:
             who=arguments.who,
             dry_run=arguments.dry_run,
         )
+    show(report, arguments)
+
+
+def add_labels(arguments: argparse.Namespace) -> None:
+    """Print the labels of the task, the new ones among them."""
+    with progress.shown(arguments.quiet) as tell:
+        report = load(arguments, tell).add_labels(arguments.task, arguments.name)
+    show(report, arguments)
+
+
+def rename(arguments: argparse.Namespace) -> None:
+    """Print what was renamed or merged, or what would be."""
+    with progress.shown(arguments.quiet) as tell:
+        project = load(arguments, tell)
+        options = {"dry_run": arguments.dry_run}
+        report = project.rename_label(arguments.task, arguments.old, arguments.new, **options)
     show(report, arguments)

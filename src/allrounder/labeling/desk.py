@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Desk:
         self.left_out, self.answers, self.settings = list(left_out), answers, settings
         self.identity = str(answers.mark[0])
         self.board = Board()
-        self.board.add(answers.events())
+        self.board.add(map(self._current, answers.events()))
         self.locks = Locks(locks, seconds=60 * settings.lock_minutes, now=now)
         self.queue = Queue(pool, self.board, self.locks, list(forms), settings.overlap)
         self.repeats = Repeats(pool, self.board, list(forms), settings.repeat, now)
@@ -224,10 +225,11 @@ class Desk:
 
     def _catch_up(self) -> None:
         """Take in what this and other programs wrote since."""
-        questions = list(self.answers.questions(self.queue.latest))
+        questions = [self._asked_now(one) for one in self.answers.questions(self.queue.latest)]
         self.queue.add(questions)
         self.repeats.add(questions)
-        news = self.board.add(self.answers.events(self.board.latest))
+        events = self.answers.events(self.board.latest)
+        news = self.board.add(map(self._current, events))
         self.queue.reopen(news)
         self.repeats.heard(news)
         labels = sum(self.board.num_labelled.values())
@@ -236,6 +238,21 @@ class Desk:
             self.chooser.nudge(done=done, asked=asked, labels=labels)
         if self.milestones is not None:
             self.milestones.nudge(labels)
+
+    def _current(self, one: Answer) -> Answer:
+        """Return an answer by the names that labels have now."""
+        form = self.forms.get(one.task)
+        now = one.value if form is None else form.now(one.value)
+        return one if now == one.value else replace(one, value=now)
+
+    def _asked_now(self, one: Question) -> Question:
+        """Return a question whose suggestion goes by the names that labels have now."""
+        form, said = self.forms.get(one.task), one.suggestion
+        if form is None or not isinstance(said, dict):
+            return one
+        if (now := form.now(said.get("value"))) == said.get("value"):
+            return one
+        return replace(one, suggestion={"value": now})
 
     def _speaks_of_news(self, item: Any) -> bool:
         """Return whether an answer is about something that came by another program, perhaps."""

@@ -49,6 +49,23 @@ class Form:
             "whole_words": not getattr(task, "split_words", False),
         }
 
+    def now(self, value: Any) -> Any:
+        """Return a label, kept at some time, by the names that labels have now."""
+        names = getattr(self.task, "renamed", None)
+        if not names:
+            return value
+        if isinstance(value, str):
+            return names.get(value, value)
+        if not isinstance(value, list):
+            return value
+        found = [
+            {**one, "label": names.get(one.get("label"), one.get("label"))}
+            if isinstance(one, dict)
+            else names.get(one, one)
+            for one in value
+        ]
+        return [one for at, one in enumerate(found) if one not in found[:at]]
+
     def checked(self, value: Any, key: str, pool: Pool) -> Any:
         """Return a label as it is kept.
 

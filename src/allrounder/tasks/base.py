@@ -116,7 +116,29 @@ class Task(Kind, ABC):
         if not getattr(self, "labels", None):
             return self
         labels = columns.joined(old.labels, self.labels, every=every)  # type: ignore[attr-defined]
-        return replaced(self, labels=labels)
+        return replaced(self, labels=self.current(labels))
+
+    def current(self, labels: Sequence[str]) -> list[str]:
+        """Return the labels without those that have another name now."""
+        return [name for name in labels if name not in (getattr(self, "renamed", None) or {})]
+
+    def called_now(self, old: Self) -> Self:
+        """Return an older task with the names that its labels have now.
+
+        What was merged into a label of its own keeps its name, which nothing has any more.
+        """
+        names: dict[str, str] = getattr(self, "renamed", None) or {}
+        known: list[str] = getattr(old, "labels", None) or []
+        taken = set(known)
+        if not taken & set(names):
+            return old
+        labels = []
+        for name in known:
+            new = names.get(name, name)
+            free = name == new or new not in taken
+            labels.append(new if free else name)
+            taken.add(new)
+        return replaced(old, labels=labels, renamed=None)
 
     def outputs(self) -> list[str]:
         """Return a name for each score of the head, so that an older head can be gone on with."""

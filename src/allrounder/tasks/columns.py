@@ -19,11 +19,26 @@ def strings(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
-def label_column(values: pa.Array, labels: list[str] | None) -> pa.Array:
-    """Return `values` as labels, each of them in `labels` where those are declared."""
-    text = strings(values)
+def label_column(
+    values: pa.Array, labels: list[str] | None, names: dict[str, str] | None
+) -> pa.Array:
+    """Return `values` as labels, each of them in `labels` where those are declared.
+
+    Args:
+        values: as a file has them.
+        labels: the label set, if it is declared.
+        names: what labels are called now, by what they were called once.
+    """
+    text = renamed(strings(values), names)
     if labels is not None:
         refuse_unknown(text, labels)
+    return text
+
+
+def renamed(text: pa.Array, names: dict[str, str] | None) -> pa.Array:
+    """Return labels by the names that they have now."""
+    for old, new in (names or {}).items():
+        text = pc.if_else(pc.equal(text, old), pa.scalar(new, text.type), text)
     return text
 
 
@@ -141,10 +156,24 @@ def joined(old: list[str], new: list[str], *, every: bool) -> list[str]:
 
 
 def labels_of(task: Any, *, at_least: int = 2) -> None:
-    """Refuse a declared label set that is too small or names a label twice."""
+    """Refuse a label set that is too small or names a label twice, and odd new names of labels."""
     labels = task.labels
+    names: dict[str, str] = task.renamed or {}
+    for old, new in names.items():
+        if new in names:
+            raise ValueError(
+                f"renames {old!r} to {new!r} and that to {names[new]!r}. Give every old label the "
+                "name that it has now."
+            )
+        if labels is not None and old in labels:
+            raise ValueError(f"renames {old!r}, which is one of `labels` still. Take it out there.")
     if labels is None:
         return
+    if strange := [new for new in names.values() if new not in labels]:
+        raise ValueError(
+            f"renames a label to {strange[0]!r}, which is none of `labels`."
+            f"{did_you_mean(strange[0], labels)}"
+        )
     if len(labels) < at_least:
         raise ValueError(f"needs {at_least} labels or more in `labels`. Got {labels!r}.")
     twice = sorted({name for name in labels if labels.count(name) > 1})

@@ -29,6 +29,8 @@ class Multiclass(Task):
 
     Args:
         labels: the label set; by default the labels that the records carry.
+        renamed: what labels are called now, by what they are called in files and in the ledger;
+            two old labels with one new name are merged.
         class_weights: `balanced` (each class weighs alike), or a weight per label.
         label_smoothing: the share of each target that is spread over all labels (Szegedy 2016).
         focal: γ of the focal loss, which turns down records already answered well (Lin 2017).
@@ -37,6 +39,7 @@ class Multiclass(Task):
     speaks: ClassVar[Speaks | None] = "label"
 
     labels: list[str] | None = None
+    renamed: dict[str, str] | None = None
     class_weights: dict[str, float] | str | None = None
     label_smoothing: float = 0.0
     focal: float = 0.0
@@ -51,7 +54,7 @@ class Multiclass(Task):
 
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         """Return the labels as strings, each one in the label set."""
-        return label_column(values, self.labels)
+        return label_column(values, self.labels, self.renamed)
 
     def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
         """Fill the label set, and the balanced weights from training labels."""

@@ -32,6 +32,8 @@ class Multilabel(Task):
 
     Args:
         labels: the label set; by default the labels that the records carry.
+        renamed: what labels are called now, by what they are called in files and in the ledger;
+            two old labels with one new name are merged.
         separator: what stands between labels in one cell of a text file; a JSON list works too.
         threshold: labels whose probability is higher are given.
         label_smoothing: the share of each target that is moved towards one half.
@@ -41,6 +43,7 @@ class Multilabel(Task):
     speaks: ClassVar[Speaks | None] = "labels"
 
     labels: list[str] | None = None
+    renamed: dict[str, str] | None = None
     separator: str = "|"
     threshold: float = 0.5
     label_smoothing: float = 0.0
@@ -57,6 +60,8 @@ class Multilabel(Task):
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         """Return lists of strings, each one in the label set."""
         rows = lists(values, self.separator)
+        if self.renamed:
+            rows = _merged(rows, self.renamed)
         if self.labels is not None:
             self._refuse_unknown(rows, self.labels)
         return rows
@@ -194,3 +199,12 @@ class Multilabel(Task):
     def calibrate(self, scores: "Tensor", targets: "Tensor") -> dict[str, float]:
         """Fit one temperature for all labels on validation records."""
         return {"temperature": losses.temperature(losses.binary_cross_entropy, scores, targets)}
+
+
+def _merged(rows: pa.Array, names: Mapping[str, str]) -> pa.Array:
+    """Return sets of labels by the names that they have now; what has become one stands once."""
+    found = [
+        row and list(dict.fromkeys(names.get(name, name) for name in row))
+        for row in rows.to_pylist()
+    ]
+    return pa.array(found, rows.type)

@@ -32,11 +32,14 @@ class Ordinal(Task):
 
     Args:
         labels: the labels from least to greatest; by default those found, numbers by size.
+        renamed: what labels are called now, by what they are called in files and in the ledger;
+            two old labels with one new name are merged.
     """
 
     speaks: ClassVar[Speaks | None] = "rank"
 
     labels: list[str] | None = None
+    renamed: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         labels_of(self)
@@ -48,7 +51,7 @@ class Ordinal(Task):
 
     def read(self, values: pa.Array, texts: pa.Array | None) -> pa.Array:
         """Return the labels as strings, each one in the label set."""
-        return label_column(values, self.labels)
+        return label_column(values, self.labels, self.renamed)
 
     def learn(self, labels: pa.ChunkedArray, every: pa.ChunkedArray) -> Self:
         """Fill the label set."""
@@ -77,7 +80,7 @@ class Ordinal(Task):
 
     def continued(self, old: Self, *, every: bool) -> Self:
         """Return the task with its labels in the order declared, or in the order they had."""
-        labels = joined(old.labels or [], self.labels or [], every=every)
+        labels = self.current(joined(old.labels or [], self.labels or [], every=every))
         if not every:
             return self
         return replace(self, labels=labels if labels == old.labels else in_order(labels))

@@ -41,6 +41,8 @@ class Spans(Task):
 
     Args:
         labels: the label set; by default the labels that the records carry.
+        renamed: what labels are called now, by what they are called in files and in the ledger;
+            two old labels with one new name are merged.
         split_words: whether a span may begin or end inside a word. Letters and digits in a row
             are a word; every Chinese, Japanese or Thai character stands alone.
         label_smoothing: the share of each tag's target that is spread over all tags.
@@ -51,6 +53,7 @@ class Spans(Task):
     speaks: ClassVar[Speaks | None] = "spans"
 
     labels: list[str] | None = None
+    renamed: dict[str, str] | None = None
     split_words: bool = False
     label_smoothing: float = 0.0
     focal: float = 0.0
@@ -103,6 +106,7 @@ class Spans(Task):
         except (TypeError, KeyError, ValueError):
             expected = "{start: number, end: number, label: name}"
             raise BadValue(index, f"expected a span {expected}, found {span!r}.") from None
+        row["label"] = (self.renamed or {}).get(row["label"], row["label"])
         if self.labels is not None and row["label"] not in self.labels:
             raise BadValue(index, not_a_label(row["label"], self.labels))
         return row

@@ -139,7 +139,7 @@ class Old:
         """
         if name not in self.tasks:
             return task
-        return task.continued(self.tasks[name], every=not declared)
+        return task.continued(task.called_now(self.tasks[name]), every=not declared)
 
 
 def _injections(section: Any) -> dict[str, Injection]:

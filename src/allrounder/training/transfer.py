@@ -115,4 +115,5 @@ def _continue(model: Model, name: str, old: Old, fusion: Fusion, weights: Weight
                 f"{old.run.path}. Rename the task to start it anew."
             ) from None
     head: nn.Module = model.heads[name]
-    head.load_state_dict({**head.state_dict(), **task.continued_head(old.tasks[name], found)})
+    begun = task.continued_head(task.called_now(old.tasks[name]), found)
+    head.load_state_dict({**head.state_dict(), **begun})
