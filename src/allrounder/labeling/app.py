@@ -67,6 +67,8 @@ class Server:
             Route("/api/answers", self._answers(self._append), methods=["POST"]),
             Route("/api/progress", self._answers(self._progress)),
             Route("/api/agreement", self._answers(self._agreement)),
+            Route("/api/phrase", self._answers(self._phrase), methods=["POST"]),
+            Route("/api/rule", self._answers(self._rule), methods=["POST"]),
             Route("/api/curve", self._answers(self._curve)),
             Route("/api/history", self._answers(self._history)),
             Route("/api/record/{key}", self._answers(self._record)),
@@ -153,6 +155,20 @@ class Server:
 
     async def _agreement(self, request: Request, person: Person, _: Any) -> Response:
         return _fresh(await run_in_threadpool(self.desk.agreement, person))
+
+    async def _phrase(self, request: Request, person: Person, body: Any) -> Response:
+        return await self._ruled(person, self.desk.phrase, body)
+
+    async def _rule(self, request: Request, person: Person, body: Any) -> Response:
+        return await self._ruled(person, self.desk.keep_phrase, person, body)
+
+    async def _ruled(self, person: Person, act: Callable[..., Any], *words: Any) -> Response:
+        if not person.reviews:
+            raise Sorry(403, "role", "Only reviewers and owners make rules.")
+        try:
+            return _fresh(await run_in_threadpool(act, *words))
+        except Error as error:
+            raise Sorry(422, "rule", str(error)) from None
 
     async def _curve(self, request: Request, person: Person, _: Any) -> Response:
         return _fresh(await run_in_threadpool(self.desk.curve))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from allrounder.errors import DataError, ProjectError
+from allrounder.labeling import phrases
 from allrounder.labeling.agreeing import agreeing
 from allrounder.labeling.answering import Refused, answer_of
 from allrounder.labeling.board import Board
@@ -23,6 +24,7 @@ from allrounder.labeling.progress import progress
 from allrounder.labeling.queue import Asked, Queue
 from allrounder.labeling.repeats import ARM, Repeats
 from allrounder.ledger import Answer, Answers, Label, Question
+from allrounder.plan import Plan
 
 AHEAD = 12
 """Records that a page holds at most."""
@@ -70,6 +72,7 @@ class Desk:
         self.milestones: Milestones | None = None
         self.doubtful: Doubts | None = None
         self.review: Kept | None = None
+        self.plan: Plan | None = None
         self._lock = threading.RLock()
         self._catch_up()
 
@@ -139,6 +142,22 @@ class Desk:
                 "drop": [key for key in have if key not in found],
                 "progress": self._progress(person),
             }
+
+    def phrase(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return how often a phrase goes with a label, without keeping anybody waiting."""
+        return phrases.measured(self, phrases.read(self, body))
+
+    def keep_phrase(self, person: Person, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a rule of a phrase, in the file of rules."""
+        if self.plan is None:
+            raise ProjectError("There is no project file that a rule could be added to.")
+        soft, key = body.get("soft"), body.get("key")
+        if soft is not None and (isinstance(soft, bool) or not isinstance(soft, int | float)):
+            raise ProjectError(f"`soft` must be a number, or nothing. Got {soft!r:.80}.")
+        found = phrases.read(self, body)
+        options = {"soft": soft, "key": key if isinstance(key, str) else "", "person": person}
+        with self._lock:
+            return phrases.saved(self, self.plan, found, **options)
 
     def curve(self) -> dict[str, Any]:
         """Return what asking has come to so far, look by look."""

@@ -110,6 +110,7 @@ def open_desk(plan: Plan, answers: Answers, *, tell: Tell | None = None) -> Desk
         locks=plan.cache / "label.locks.json",
     )
     desk.doubtful = Doubts(plan.cache / "doubts.json", desk.pool, desk.board)
+    desk.plan = plan
     desk.review = Kept(plan.cache / "review.json")
     if plan.label.guidelines:
         desk.guidelines = read_guidelines(plan.folder / plan.label.guidelines)

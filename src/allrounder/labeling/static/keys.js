@@ -35,6 +35,7 @@ function pressed(page, event) {
     return event.key === " " || event.key === "Backspace";
   if (event.key === "Backspace") return yes(page.undo());
   if (letter === "g" && !event.altKey) return yes(page.guidelines());
+  if (letter === "r" && !event.altKey) return page.rule();
   if (letter === "p" && page.view?.sounds.length) return yes(page.view.sounds[0].toggle());
   const card = page.card;
   if (!card) return false;

@@ -7,6 +7,7 @@ import * as media from "./media.js";
 import { Refused, begin as known, get, post } from "./net.js";
 import * as panels from "./panels.js";
 import { RecordView } from "./record.js";
+import { openRule } from "./rule.js";
 import * as store from "./store.js";
 import { Sync } from "./sync.js";
 import { Work } from "./work.js";
@@ -64,6 +65,12 @@ class Page {
 
   help() {
     panels.help();
+  }
+
+  rule() {
+    if (this.session.role === "annotator" || !this.view) return false;
+    openRule(this);
+    return true;
   }
 
   async history() {

@@ -40,6 +40,7 @@ const HELP = [
   ["Del", "key.delete"],
   ["+ −", "key.zoom"],
   ["P", "key.play"],
+  ["R", "key.rule"],
   ["G", "key.guidelines"],
   ["?", "key.help"],
 ];
