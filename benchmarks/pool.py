@@ -36,7 +36,7 @@ ANSWERED, MANY = 2_000, 30_000
 BATCHES = 5
 DELIGHTED = 2.4
 TASKS = ("polarity", "domain", "delighted")
-SHOWN = ("margin", "badge", "core_set")
+SHOWN = ("margin", "badge")
 EVERY = ("margin", "least_confidence", "entropy", "bald", "badge", "core_set", "contrastive",
          "random", "k_means", "typiclust", "prob_cover")  # fmt: skip
 PROJECT = {
@@ -48,14 +48,15 @@ PEER = Peer("active", "pool_peer.py", ["small-text==1.4.1", "scikit-activeml==1.
 """In the environment of the benchmark `active`."""
 
 
-def rows() -> Iterator[dict[str, Any]]:
-    """Yield different texts; the first ones with their labels."""
+def rows() -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Yield different texts, the first ones with their labels, and the labels of each."""
     known, rng = list(rated()), np.random.default_rng(0)
     pairs = np.unique(rng.integers(0, len(known) ** 2, int(1.01 * COUNT)))
     for number, pair in enumerate(rng.permutation(pairs)[:COUNT].tolist()):
         first, second = known[pair // len(known)], known[pair % len(known)]
         row = {"text": f"{first['text']} {second['text']}"}
-        yield {**row, **truth(first)} if number < LABELLED else row
+        labels = truth(first)
+        yield {**row, **(labels if number < LABELLED else {})}, labels
 
 
 def truth(row: dict[str, Any]) -> dict[str, str]:
@@ -67,11 +68,12 @@ def truth(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def written(folder: Path) -> Path:
-    """Write the project; return its file."""
-    write_jsonl(folder / "big.jsonl", list(rows()))
+def written(folder: Path) -> list[dict[str, str]]:
+    """Write the project; return what people will say of its last texts."""
+    texts, labels = zip(*rows(), strict=True)
+    write_jsonl(folder / "big.jsonl", texts)
     (folder / "big.yaml").write_text(to_yaml(PROJECT), "utf-8")
-    return folder / "big.yaml"
+    return list(labels[-MANY:])
 
 
 def opened(plan: Plan) -> Desk:
@@ -80,17 +82,15 @@ def opened(plan: Plan) -> Desk:
     return open_desk(plan, runs=plan.folder / "runs", strategy=strategy, tell=lambda *_: None)
 
 
-def answer(desk: Desk, ledger: Path, count: int) -> None:
+def answer(desk: Desk, ledger: Path, truths: list[dict[str, str]]) -> None:
     """Let somebody answer texts at the end of the pool."""
-    keys = desk.pool.keys[-count:].tolist()
+    pairs = list(zip(desk.pool.keys[-len(truths) :].tolist(), truths, strict=True))
     with Answers(ledger) as found:
         for name in TASKS:
-            labels = sorted(set(desk.known.labels[name].values()))
             said = {"who": "ada", "task": name, "act": "label", "seconds": 2.0}
             found.append([
-                Answer(id=f"{name}-{key}", key=format(key, "016x"), value=labels[key % len(labels)],
-                       **said)
-                for key in keys
+                Answer(id=f"{name}-{key}", key=format(key, "016x"), value=labels[name], **said)
+                for key, labels in pairs
             ])  # fmt: skip
 
 
@@ -156,12 +156,14 @@ def main() -> None:
     """Measure and keep the table."""
     options = arguments(__doc__)
     folder = scratch()
-    file = written(folder)
+    truths = written(folder)
+    file = folder / "big.yaml"
     plan = read_plan(file)
     began = time.perf_counter()
     desk = opened(plan)
     once = time.perf_counter() - began
-    answer(desk, folder / "ledger.db", ANSWERED)
+    assert len(desk.pool) == COUNT, "equal contents would shift the last texts"
+    answer(desk, folder / "ledger.db", truths[-ANSWERED:])
     table = [
         ["20 questions", "first s", "median s", "longest s", "memory GB"],
         ["read and encoded once", f"{once:.0f}", "", "", ""],
@@ -169,7 +171,7 @@ def main() -> None:
         commands(file),
         *peers(opened(plan), folder),
     ]
-    answer(desk, folder / "ledger.db", MANY)
+    answer(desk, folder / "ledger.db", truths)
     table.append(batches(plan, "margin", f", {MANY:,} answers a task"))
     keep(
         "pool",
@@ -180,7 +182,7 @@ def main() -> None:
             f"{ANSWERED:,} in the ledger; in the last row {MANY:,}. {BATCHES} batches each.",
             "A batch is all of it: sources and ledger are looked at anew, heads are fitted, every "
             "text is scored for every task, questions are written into the ledger. The first one "
-            "of a process loads modules, and looks whether choosing pays.",
+            "of a process loads modules, looks whether choosing pays, and for doubtful labels.",
             "Memory is what is the process's own after the last batch; vectors are mapped from "
             "disk.",
             "The peers fit scikit-learn's logistic regression and choose for one task of the "
