@@ -60,13 +60,16 @@ class Relabelled:
         return f"{done}\nLabels: {listed(self.labels)}."
 
 
-def add_labels(plan: Plan, task: str, names: Sequence[str], *, tell: Tell) -> Relabelled:
+def add_labels(
+    plan: Plan, task: str, names: Sequence[str], *, dry_run: bool = False, tell: Tell
+) -> Relabelled:
     """Add labels to a task; where its labels are not declared, those that records carry are.
 
     Args:
         plan: the project file.
         task: the task.
         names: the new labels.
+        dry_run: only say what would be.
         tell: called as records are read.
 
     Raises:
@@ -85,8 +88,9 @@ def add_labels(plan: Plan, task: str, names: Sequence[str], *, tell: Tell) -> Re
             f"answers. Choose another name, or take it out of `renamed`."
         )
     labels = [*known, *new]
-    _write(plan, task, lambda spec: spec.update(labels=labels), tell)
-    return Relabelled(task, added=new, labels=labels)
+    if not dry_run:
+        _write(plan, task, lambda spec: spec.update(labels=labels), tell)
+    return Relabelled(task, added=new, labels=labels, dry_run=dry_run)
 
 
 def rename_label(

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ class Server:
         self.desk, self.people = desk, people
         self.secret = secret or secrets.token_bytes(32)
         self.cookie = f"allrounder_{desk.identity[:12]}"
+        self._changing = threading.Lock()
+        self.version = 0
+        """How often the tasks have changed since the start."""
+        self.reopened: Callable[[Desk], Desk] | None = None
+        """What opens the project anew after a change of its file, and closes what was."""
 
     def app(self, hosts: Collection[str] = ()) -> Starlette:
         """Return the application."""
@@ -69,6 +75,7 @@ class Server:
             Route("/api/agreement", self._answers(self._agreement)),
             Route("/api/phrase", self._answers(self._phrase), methods=["POST"]),
             Route("/api/rule", self._answers(self._rule), methods=["POST"]),
+            Route("/api/labels", self._answers(self._labels), methods=["POST"]),
             Route("/api/curve", self._answers(self._curve)),
             Route("/api/history", self._answers(self._history)),
             Route("/api/record/{key}", self._answers(self._record)),
@@ -100,7 +107,7 @@ class Server:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     async def _session(self, request: Request, person: Person, _: Any) -> Response:
-        told = self.desk.session(person)
+        told = {**self.desk.session(person), "version": self.version}
         return _fresh({**told, "token": self._token(person), "signs_in": bool(self.people)})
 
     async def _sign_in(self, request: Request) -> Response:
@@ -138,7 +145,8 @@ class Server:
             return _fresh(await run_in_threadpool(queue, person, **given))
         tab = _tab(body)
         options = {"have": have, "want": want, "n": n}
-        return _fresh(await run_in_threadpool(self.desk.next, person, tab, **options))
+        told = await run_in_threadpool(self.desk.next, person, tab, **options)
+        return _fresh({**told, "version": self.version})
 
     async def _leave(self, request: Request, person: Person, body: Any) -> Response:
         await run_in_threadpool(self.desk.leave, person, _tab(body))
@@ -161,6 +169,26 @@ class Server:
 
     async def _rule(self, request: Request, person: Person, body: Any) -> Response:
         return await self._ruled(person, self.desk.keep_phrase, person, body)
+
+    async def _labels(self, request: Request, person: Person, body: Any) -> Response:
+        if person.role != "owner":
+            raise Sorry(403, "role", "Only owners change labels.")
+        words = [body.get(name, "") for name in ("task", "old", "new")]
+        if not all(isinstance(word, str) for word in words):
+            raise Sorry(400, "request", "`task`, `old` and `new` must be texts.")
+        try:
+            return _fresh(await run_in_threadpool(self._relabelled, *words, bool(body.get("dry"))))
+        except Error as error:
+            raise Sorry(422, "labels", str(error)) from None
+
+    def _relabelled(self, task: str, old: str, new: str, dry: bool) -> dict[str, Any]:
+        """Change a task's labels, and open the project anew where they have changed."""
+        with self._changing:
+            found = self.desk.relabel(task, old, new, dry=dry)
+            if not dry and self.reopened is not None:
+                self.desk = self.reopened(self.desk)
+                self.version += 1
+        return found
 
     async def _ruled(self, person: Person, act: Callable[..., Any], *words: Any) -> Response:
         if not person.reviews:

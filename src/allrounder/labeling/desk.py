@@ -25,6 +25,7 @@ from allrounder.labeling.queue import Asked, Queue
 from allrounder.labeling.repeats import ARM, Repeats
 from allrounder.ledger import Answer, Answers, Label, Question
 from allrounder.plan import Plan
+from allrounder.relabeling import add_labels, rename_label
 
 AHEAD = 12
 """Records that a page holds at most."""
@@ -158,6 +159,15 @@ class Desk:
         options = {"soft": soft, "key": key if isinstance(key, str) else "", "person": person}
         with self._lock:
             return phrases.saved(self, self.plan, found, **options)
+
+    def relabel(self, task: str, old: str, new: str, *, dry: bool) -> dict[str, Any]:
+        """Rename or merge a label in the project file, or add one where none is named as old."""
+        if self.plan is None:
+            raise ProjectError("There is no project file whose labels could be changed.")
+        options: dict[str, Any] = {"dry_run": dry, "tell": lambda *_: None}
+        if old:
+            return rename_label(self.plan, task, old, new, **options).to_dict()
+        return add_labels(self.plan, task, [new], **options).to_dict()
 
     def curve(self) -> dict[str, Any]:
         """Return what asking has come to so far, look by look."""

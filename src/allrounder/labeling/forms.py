@@ -46,6 +46,7 @@ class Form:
             "labels": getattr(task, "labels", None) or [],
             "range": getattr(task, "range", None),
             "of": self.column.of,
+            "renames": hasattr(task, "renamed"),
             "whole_words": not getattr(task, "split_words", False),
         }
 

@@ -17,7 +17,8 @@ from allrounder.labeling.milestones import Milestones
 from allrounder.labeling.people import NAME, People
 from allrounder.labeling.pool import Pool
 from allrounder.ledger import Answers
-from allrounder.plan import Plan
+from allrounder.plan import Plan, make_plan, read_plan
+from allrounder.relabeling import project_file
 
 PORT = 8400
 
@@ -77,18 +78,37 @@ def serve(
     people = People(plan.folder / NAME)
     _check_host(host, people)
     with closing(_bound(host, port)) as taken, open_answers(plan) as answers:
-        desk = open_desk(plan, answers, tell=tell)
-        desk.chooser = Chooser.of(plan) if plan.label.ask else None
-        desk.milestones = Milestones.of(plan)
+        desk = _attended(open_desk(plan, answers, tell=tell), plan)
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{taken.getsockname()[1]}/"
         ready(Ready(url, desk.name, len(desk.pool), list(desk.forms), desk.left_out))
-        try:
-            _run(desk, people, taken, [*plan.label.hosts, host])
-        finally:
-            for beside in (desk.chooser, desk.milestones):
-                if beside is not None:
-                    beside.close()
+        _run(desk, people, taken, [*plan.label.hosts, host])
+
+
+def _attended(desk: Desk, plan: Plan) -> Desk:
+    """Return a desk beside which questions are chosen and models are trained."""
+    desk.chooser = Chooser.of(plan) if plan.label.ask else None
+    desk.milestones = Milestones.of(plan)
+    return desk
+
+
+def _closed(desk: Desk) -> None:
+    for beside in (desk.chooser, desk.milestones):
+        if beside is not None:
+            beside.close()
+
+
+def reopened(desk: Desk) -> Desk:
+    """Return a project with the tasks that its file has now, and close what was open of it."""
+    assert desk.plan is not None
+    tasks = read_plan(project_file(desk.plan)).sections["tasks"]
+    sections = {**desk.plan.sections, "tasks": tasks}
+    plan = make_plan(sections, folder=desk.plan.folder, name=desk.plan.name)
+    found = open_desk(plan, desk.answers)
+    if desk.chooser is not None or desk.milestones is not None:
+        _closed(desk)
+        _attended(found, plan)
+    return found
 
 
 def open_answers(plan: Plan) -> Answers:
@@ -127,13 +147,18 @@ def _run(desk: Desk, people: People, taken: socket.socket, hosts: list[str]) -> 
             "The labelling page needs a server. Try: pip install 'allrounder[label]'"
         ) from None
     options: dict[str, Any] = {"log_level": "warning", "ws": "none", "lifespan": "off"}
+    server = Server(desk, people)
+    server.reopened = reopened
     config = uvicorn.Config(
-        Server(desk, people).app(hosts),
+        server.app(hosts),
         server_header=False,
         timeout_graceful_shutdown=3,
         **options,
     )
-    uvicorn.Server(config).run(sockets=[taken])
+    try:
+        uvicorn.Server(config).run(sockets=[taken])
+    finally:
+        _closed(server.desk)
 
 
 def _check_host(host: str, people: People) -> None:

@@ -3,6 +3,7 @@
 import { Card } from "./cards.js";
 import { announce, byId, el, fill, toast } from "./dom.js";
 import { listen } from "./keys.js";
+import { openLabels } from "./labels.js";
 import * as media from "./media.js";
 import { Refused, begin as known, get, post } from "./net.js";
 import * as panels from "./panels.js";
@@ -20,7 +21,7 @@ class Page {
   constructor(session, name) {
     this.session = session;
     this.forms = new Map(session.tasks.map((form) => [form.name, form]));
-    this.sync = new Sync(name);
+    this.sync = new Sync(name, session.version);
     this.work = new Work(this.sync);
     this.cards = [];
     this.view = null;
@@ -30,6 +31,7 @@ class Page {
       toast(t("refused", { why: detail.why }), "bad"),
     );
     this.sync.addEventListener("stranger", () => this.stop());
+    this.sync.addEventListener("version", () => this.renew());
     this.work.addEventListener("changed", ({ detail }) => this.draw(detail));
     window.addEventListener(
       "beforeunload",
@@ -67,6 +69,12 @@ class Page {
     panels.help();
   }
 
+  // The tasks are others than when the page was loaded: load it anew once nothing waits.
+  renew() {
+    if (store.numPending()) return this.sync.send();
+    location.reload();
+  }
+
   rule() {
     if (this.session.role === "annotator" || !this.view) return false;
     openRule(this);
@@ -97,7 +105,8 @@ class Page {
   }
 
   progress() {
-    const more = panels.progress(this.sync.progress);
+    const labels = this.session.role === "owner" && (() => openLabels(this));
+    const more = panels.progress(this.sync.progress, labels);
     if (!more) return;
     this.sync.get("/api/agreement").then((told) => told && more.agreement(told));
     this.sync.get("/api/curve").then((told) => told && more.curve(told));

@@ -51,7 +51,7 @@ export function help() {
   dialog(t("keys"), el("table.keys", {}, el("tbody", {}, HELP.map(row))));
 }
 
-export function progress(told) {
+export function progress(told, openLabels) {
   if (!told) return null;
   const left = Math.max(0, told.target - told.team);
   const pace = told.seconds ? 3600 / told.seconds : null;
@@ -72,8 +72,20 @@ export function progress(told) {
   const place = (kind) =>
     new Map(Object.keys(told.tasks).map((name) => [name, el(`div.${kind}`)]));
   const [agreeing, curves] = [place("agreed"), place("curve")];
-  dialog(t("progress"), [
+  const made = dialog(t("progress"), [
     big,
+    openLabels &&
+      el(
+        "button.act",
+        {
+          type: "button",
+          onclick: () => {
+            made.close();
+            openLabels();
+          },
+        },
+        t("labels.open"),
+      ),
     ["choosing", "training"].map(
       (name) =>
         told[name]?.failure &&

@@ -8,9 +8,10 @@ const BEAT = 12000; // between two looks at the server, in milliseconds
 const LONGEST = 20000;
 
 export class Sync extends EventTarget {
-  constructor(page) {
+  constructor(page, version) {
     super();
     this.page = page;
+    this.version = version; // of the tasks that the page knows
     this.away = false;
     this.trouble = "";
     this.sending = false;
@@ -117,6 +118,8 @@ export class Sync extends EventTarget {
       const told = await post("/api/next", { tab: this.page, ...body });
       this.fails = 0;
       this.tell({ away: false, trouble: "", progress: told.progress });
+      if (told.version !== undefined && told.version !== this.version)
+        this.dispatchEvent(new Event("version"));
       return told;
     } catch (error) {
       this.missed(error);
