@@ -19,7 +19,7 @@ from allrounder.evaluation import Report
 from allrounder.judging import job_of
 from allrounder.plan import Plan, make_plan
 from allrounder.runs import Run
-from allrounder.training.fit import fit
+from allrounder.training import fit as fitting
 
 POLITE = 10
 """How far a training that nobody waits for stands back behind other processes."""
@@ -48,7 +48,7 @@ def make_run(plan: Plan, *, runs: Path, going: Run | None = None, tell: Tell) ->
     run.check_records(records.fingerprint)
     job, data = job_of(plan, records, run, tell), in_numbers(plan, records)
     try:
-        report = fit(job, project=plan.to_dict(), data=data, resume=going is not None)
+        report = fitting.fit(job, project=plan.to_dict(), data=data, resume=going is not None)
     except Error:
         run.discard_if_empty()
         raise
