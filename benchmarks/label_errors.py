@@ -5,7 +5,8 @@ which heads confuse most with their own. Domain (4 labels) and polarity (2, so b
 rated sentences, intent (77) of Banking77; vectors are those of MiniLM as it came. Every method is
 given the same out-of-fold probabilities. What counts is how many of the first k records that a
 method lists were flipped, k being the number of flipped ones.
-Default size: 3 seeds, about 5 minutes on 2 cores; --full: 10 seeds.
+Default size: 3 seeds, about 4 minutes on 2 cores once the texts are read, which takes as long;
+--full: 10 seeds.
 """
 
 import os
@@ -169,8 +170,8 @@ NOTES = [
     "Points. Precision and recall at k are one number wherever k records or more are listed, as "
     "here all methods do.",
     "Errors by estimate are those of Allrounder's joint; cleanlab's has no part in them.",
-    "Labels that were wrong before count as false alarms, so every precision is a lower bound; "
-    "polarity is the sign of a mean rating, and near 0 hardly more than a toss.",
+    "Labels that were wrong before count as false alarms, so precision is rather too low; polarity "
+    "is the sign of a mean rating, so labels near 0 are unsure.",
     "The peer is cleanlab 2.9.0, `find_label_issues` ranked by normalized margin, by its default "
     "way and by the way that is Allrounder's too (Northcutt, Jiang and Chuang 2021).",
     "Which label is confused most is told by heads of the same kind on the labels as they were.",
