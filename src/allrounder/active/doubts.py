@@ -77,7 +77,7 @@ def doubted(task: Task, vectors: np.ndarray, labels: Sequence[Any], *, seed: int
         seed: of the folds.
     """
     learned = Learner.learned(task, labels)
-    folds = _folds(labels, seed)
+    folds = folds_of(labels, seed)
     if learned.speaks == "number":
         return _of_numbers(learned, vectors, labels, folds)
     names = list(getattr(learned, "labels", None) or [])
@@ -174,7 +174,7 @@ def _head(task: Task, vectors: np.ndarray, labels: Sequence[Any], among: np.ndar
     return Learner.fit(task, vectors[among], [labels[at] for at in np.flatnonzero(among)])
 
 
-def _folds(labels: Sequence[Any], seed: int) -> np.ndarray:
+def folds_of(labels: Sequence[Any], seed: int) -> np.ndarray:
     """Return the fold of each record: every label is dealt out over all of them."""
     mixed = np.random.default_rng(seed).permutation(len(labels))
     order = sorted(mixed.tolist(), key=lambda at: str(labels[at]))
