@@ -115,9 +115,8 @@ class Doubts:
 
 def _of_task(name: str, one: TaskDoubts) -> str:
     by = "" if one.agreed is None else f", by heads that agree with {one.agreed:.0%} of them"
-    errors = "" if one.errors is None else f"; confident learning takes {one.errors:,.0f} for wrong"
     weak = " Most of that are errors of the heads: read the surest." if _is_weak(one) else ""
-    return f"{name}: {one.found:,} of {one.labels:,} labels are doubtful{by}{errors}.{weak}"
+    return f"{name}: {one.found:,} of {one.labels:,} labels are doubtful{by}.{weak}"
 
 
 def _is_weak(one: TaskDoubts) -> bool:
