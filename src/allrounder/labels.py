@@ -2,16 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from allrounder.checking import load_records
-from allrounder.errors import DataError, ProjectError, did_you_mean, listed
+from allrounder.errors import DataError, Error, ProjectError, did_you_mean, listed
 from allrounder.exchange import FORMATS, Asked, Placing, Row, format_of
 from allrounder.exchange.placing import told
 from allrounder.exchange.rows import form_of
@@ -19,6 +21,10 @@ from allrounder.ledger import Answer, Answers, canonical, given
 from allrounder.plan import Plan
 from allrounder.records import Records, labels_read
 from allrounder.runs import written_whole
+
+MISFITS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+           pa.ArrowException)  # fmt: skip
+"""What files raise whose parts are of other kinds than expected."""
 
 SHOWN = 5
 """Answers that are shown, and reasons for which some are left out."""
@@ -157,8 +163,8 @@ def import_labels(
         raise DataError(f"{path}: there is no such file.")
     name = format_of(path, format)
     placing = _placing(plan, task, map)
-    rows = [placing.place(row) for row in FORMATS[name].read(path)]
-    rows = _fitting(plan, placing, rows)
+    with _misfits(path, name):
+        rows = _fitting(plan, placing, [placing.place(row) for row in FORMATS[name].read(path)])
     answers = {one.id: one for one in (_answer(row, who) for row in rows if row.why is None)}
     known = _known(plan, answers)
     new = [one for id, one in answers.items() if id not in known]
@@ -175,6 +181,20 @@ def import_labels(
         sample=_sample(placing.records, new[:SHOWN]),
         left_out=_left_out(rows),
     )
+
+
+@contextmanager
+def _misfits(path: Path, format: str) -> Iterator[None]:
+    """Turn what no reader expects, such as a number in place of a list, into one sentence."""
+    try:
+        yield
+    except Error:
+        raise
+    except MISFITS as error:
+        raise DataError(
+            f"{path}: this cannot be read as {format}: something in it is of another kind than the "
+            f"format has there ({type(error).__name__})."
+        ) from None
 
 
 def _placing(plan: Plan, task: str | None, map: Mapping[str, str] | None) -> Placing:

@@ -56,7 +56,7 @@ class Placing:
             return replace(found, value=None)
         try:
             value = shaped(row.value, task)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             return replace(found, why=f"{task.name} does not take the label")
         if task.form == "spans":
             value = self._moved(row, task, index, value)

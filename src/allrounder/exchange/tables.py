@@ -18,6 +18,9 @@ SAID = ("task", "value", "act", "who", "created", "seconds", "model", "suggested
         "stands", "key", "id")  # fmt: skip
 """The columns beside those of the record."""
 
+UNPACKED = 1 << 30
+"""Bytes of a Parquet file that is unpacked, at most: a small file may repeat a large text."""
+
 FIELD = "fields."
 """Stands before the name of a field that is called like one of them."""
 
@@ -100,14 +103,23 @@ def read_parquet(path: Path) -> Iterator[Row]:
     """Yield the answers of a Parquet file."""
     try:
         with pq.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches():
+            number = unpacked = 0
+            for batch in file.iter_batches(batch_size=_batch_size(file.metadata)):
+                unpacked += batch.nbytes
+                if unpacked > UNPACKED:
+                    raise DataError(f"{path}: it holds more than 1 GiB when it is unpacked.")
                 for found in batch.to_pylist():
                     number += 1
                     cells = {name: value for name, value in found.items() if value is not None}
                     yield _row(cells, f"{path}, row {number}")
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: this is no Parquet file that can be read: {error}.") from None
+
+
+def _batch_size(about: pq.FileMetaData) -> int:
+    """Return how many rows are unpacked at once: none is larger than the part that it lies in."""
+    parts = [about.row_group(number).total_byte_size for number in range(about.num_row_groups)]
+    return min(10_000, max(1, UNPACKED // max([1, *parts])))
 
 
 def _fields(rows: Iterable[Row]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from allrounder.errors import DataError, Error
 from allrounder.labeling.desk import AHEAD, Desk
 from allrounder.labeling.guard import Guard
+from allrounder.labeling.importing import Choices
 from allrounder.labeling.media import shown
 from allrounder.labeling.people import People, Person, this_person
 from allrounder.labeling.pool import MEDIA
@@ -76,6 +77,7 @@ class Server:
             Route("/api/phrase", self._answers(self._phrase), methods=["POST"]),
             Route("/api/rule", self._answers(self._rule), methods=["POST"]),
             Route("/api/labels", self._answers(self._labels), methods=["POST"]),
+            Route("/api/import", self._answers(self._import, is_file=True), methods=["POST"]),
             Route("/api/curve", self._answers(self._curve)),
             Route("/api/history", self._answers(self._history)),
             Route("/api/record/{key}", self._answers(self._record)),
@@ -84,8 +86,13 @@ class Server:
         ]
         return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)])
 
-    def _answers(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """Return a handler that knows who asks, and says in JSON what goes wrong."""
+    def _answers(
+        self, handler: Handler, *, is_file: bool = False
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return a handler that knows who asks, and says in JSON what goes wrong.
+
+        What is sent is JSON, or a file, which is left to the handler to read.
+        """
 
         async def answered(request: Request) -> Response:
             try:
@@ -93,7 +100,7 @@ class Server:
                 body = None
                 if request.method == "POST":
                     self._check_token(request, person)
-                    body = await _body(request)
+                    body = None if is_file else await _body(request)
                 return await handler(request, person, body)
             except Sorry as error:
                 told = {"error": str(error), "kind": error.kind}
@@ -197,6 +204,16 @@ class Server:
             return _fresh(await run_in_threadpool(act, *words))
         except Error as error:
             raise Sorry(422, "rule", str(error)) from None
+
+    async def _import(self, request: Request, person: Person, _: Any) -> Response:
+        if not person.reviews:
+            raise Sorry(403, "role", "Only reviewers and owners import labels.")
+        held = await request.body()
+        try:
+            choices = Choices.of(request.query_params.get)
+            return _fresh(await run_in_threadpool(self.desk.take_file, held, choices))
+        except Error as error:
+            raise Sorry(422, "import", str(error)) from None
 
     async def _curve(self, request: Request, person: Person, _: Any) -> Response:
         return _fresh(await run_in_threadpool(self.desk.curve))

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from allrounder.errors import DataError, ProjectError
+from allrounder.exchange import FORMATS
 from allrounder.labeling import phrases
 from allrounder.labeling.agreeing import agreeing
 from allrounder.labeling.answering import Refused, answer_of
 from allrounder.labeling.board import Board
 from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.forms import Form
+from allrounder.labeling.importing import Choices, imported
 from allrounder.labeling.locks import Locks
 from allrounder.labeling.looks import Doubts, Kept
 from allrounder.labeling.milestones import Milestones
@@ -91,6 +93,7 @@ class Desk:
             "overlap": self.settings.overlap,
             "target": self.settings.target,
             "records": len(self.pool),
+            "formats": list(FORMATS),
         }
 
     def next(
@@ -143,6 +146,15 @@ class Desk:
                 "drop": [key for key in have if key not in found],
                 "progress": self._progress(person),
             }
+
+    def take_file(self, held: bytes, choices: Choices) -> dict[str, Any]:
+        """Look what a file of labels would add, or add it, without keeping anybody waiting."""
+        if self.plan is None:
+            raise ProjectError("There is no project file to which labels could be added.")
+        found = imported(self.plan, held, choices)
+        with self._lock:
+            self._catch_up()
+        return found
 
     def phrase(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return how often a phrase goes with a label, without keeping anybody waiting."""

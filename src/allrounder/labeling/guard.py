@@ -8,8 +8,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from allrounder.labeling import importing
+
 MOST_BYTES = 1 << 20
 """Of what a page sends at once."""
+
+JSON = ("application/json", MOST_BYTES)
+
+FILES = {"/api/import": ("application/octet-stream", importing.MOST_BYTES)}
+"""Where whole files are sent, of which type, and how large."""
 
 POLICY = "; ".join(
     [
@@ -65,15 +72,18 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope["method"], headers)
+        type, most = FILES.get(scope["path"], JSON)
+        refusal = self._refusal(scope["method"], headers, type, most)
         app = JSONResponse({"error": refusal[1]}, refusal[0]) if refusal else self.app
         try:
-            await app(scope, _limited(receive), _guarded(send))
+            await app(scope, _limited(receive, most), _guarded(send))
         except TooLarge:
             told = JSONResponse({"error": "That is more than can be sent at once."}, 413)
             await told(scope, receive, _guarded(send))
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(
+        self, method: str, headers: Headers, type: str, most: int
+    ) -> tuple[int, str] | None:
         host = headers.get("host", "")
         if not self._is_ours(host):
             return 400, f"This server is not called {host[:80]!r}. See `label.hosts`."
@@ -85,10 +95,10 @@ class Guard:
         if not is_own and not follows_link:
             return 403, "Another site's page may not ask this server."
         if method not in READS:
-            if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-                return 415, "Expected JSON."
+            if headers.get("content-type", "").partition(";")[0].strip() != type:
+                return 415, f"Expected {type}."
             length = headers.get("content-length", "0")
-            if not length.isdecimal() or int(length) > MOST_BYTES:
+            if not length.isdecimal() or int(length) > most:
                 return 413, "That is more than can be sent at once."
         return None
 
@@ -106,7 +116,7 @@ class Guard:
         return True
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     """Return what receives a request, and stops at one that is larger than it said."""
     got = 0
 
@@ -114,7 +124,7 @@ def _limited(receive: Receive) -> Receive:
         nonlocal got
         message = await receive()
         got += len(message.get("body", b""))
-        if got > MOST_BYTES:
+        if got > most:
             raise TooLarge
         return message
 

@@ -9,6 +9,7 @@ import { Refused, begin as known, get, post } from "./net.js";
 import * as panels from "./panels.js";
 import { RecordView } from "./record.js";
 import { openRule } from "./rule.js";
+import { chooseFile, imports, listenToFiles } from "./importing.js";
 import * as store from "./store.js";
 import { Sync } from "./sync.js";
 import { Work } from "./work.js";
@@ -38,6 +39,7 @@ class Page {
       (event) => !store.keeps && store.numPending() && event.preventDefault(),
     );
     listen(this);
+    listenToFiles(this);
   }
 
   get card() {
@@ -106,7 +108,8 @@ class Page {
 
   progress() {
     const labels = this.session.role === "owner" && (() => openLabels(this));
-    const more = panels.progress(this.sync.progress, labels);
+    const files = imports(this) && chooseFile(this);
+    const more = panels.progress(this.sync.progress, labels, files);
     if (!more) return;
     this.sync.get("/api/agreement").then((told) => told && more.agreement(told));
     this.sync.get("/api/curve").then((told) => told && more.curve(told));

@@ -17,15 +17,16 @@ export class Refused extends Error {
   }
 }
 
-const PATIENCE = 20000;
+const PATIENCE = 20000; // milliseconds
+const WITH_FILE = 600000; // until a file is sent, read and compared with all records
 
-async function asked(path, options) {
+async function asked(path, options, patience = PATIENCE) {
   let answer;
   try {
     answer = await fetch(path, {
       ...options,
       credentials: "same-origin",
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(patience),
     });
   } catch {
     throw new Away("The server cannot be reached.");
@@ -43,8 +44,8 @@ async function asked(path, options) {
   return answer;
 }
 
-async function json(path, options) {
-  const answer = await asked(path, options);
+async function json(path, options, patience) {
+  const answer = await asked(path, options, patience);
   try {
     return await answer.json();
   } catch {
@@ -75,10 +76,14 @@ export function whisper(path, body) {
   }).catch(() => {});
 }
 
+// What is sent is plain data, or a file as it is.
 export async function post(path, body, again = true) {
-  const headers = { "Content-Type": "application/json", "X-Token": token };
+  const isFile = body instanceof Blob;
+  const type = isFile ? "application/octet-stream" : "application/json";
+  const headers = { "Content-Type": type, "X-Token": token };
+  const sent = { method: "POST", headers, body: isFile ? body : JSON.stringify(body) };
   try {
-    return await json(path, { method: "POST", headers, body: JSON.stringify(body) });
+    return await json(path, sent, isFile ? WITH_FILE : PATIENCE);
   } catch (error) {
     if (!(error instanceof Refused) || error.kind !== "token" || !again) throw error;
     const session = await get("/api/session");

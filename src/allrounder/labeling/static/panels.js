@@ -51,7 +51,7 @@ export function help() {
   dialog(t("keys"), el("table.keys", {}, el("tbody", {}, HELP.map(row))));
 }
 
-export function progress(told, openLabels) {
+export function progress(told, openLabels, files) {
   if (!told) return null;
   const left = Math.max(0, told.target - told.team);
   const pace = told.seconds ? 3600 / told.seconds : null;
@@ -74,18 +74,23 @@ export function progress(told, openLabels) {
   const [agreeing, curves] = [place("agreed"), place("curve")];
   const made = dialog(t("progress"), [
     big,
-    openLabels &&
-      el(
-        "button.act",
-        {
-          type: "button",
-          onclick: () => {
-            made.close();
-            openLabels();
+    el(
+      "div.choices",
+      {},
+      openLabels &&
+        el(
+          "button.act",
+          {
+            type: "button",
+            onclick: () => {
+              made.close();
+              openLabels();
+            },
           },
-        },
-        t("labels.open"),
-      ),
+          t("labels.open"),
+        ),
+      files,
+    ),
     ["choosing", "training"].map(
       (name) =>
         told[name]?.failure &&
