@@ -12,7 +12,7 @@ from browsers import Served
 from desks import desk, written
 from starlette.testclient import TestClient
 
-from allrounder.exchange import FORMATS
+from allrounder.exchange import FORMATS, tables
 from allrounder.labeling import importing
 from allrounder.labeling.app import Server
 from allrounder.labeling.guard import MOST_BYTES
@@ -126,9 +126,11 @@ def test_only_this_address_takes_a_file_and_only_32_mib(web):
     assert web.post("/api/import", content=b"", headers=headers).status_code == 413
 
 
-def parquet(table: dict) -> bytes:
+def swollen() -> bytes:
+    """Return a small Parquet file of one text that stands in it a thousand times: 64 MiB."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["x" * (1 << 16)])
     into = pa.BufferOutputStream()
-    pq.write_table(pa.table(table), into, compression="zstd")
+    pq.write_table(pa.table({"text": text}), into, store_schema=False)
     return into.getvalue().to_pybytes()
 
 
@@ -136,7 +138,6 @@ DEEP = "[" * 100_000 + "]" * 100_000
 HOSTILE = [
     ("x.parquet", b"no Parquet at all"),
     ("x.parquet", b"PAR1" + b"\xff" * 100 + b"PAR1"),
-    ("x.parquet", parquet({"text": pa.array(["x" * (1 << 22)] * 1000)})),
     ("x.csv", b"\xff\xfe\x00text"),
     ("x.csv", b"text,value\n\x00,\x00\n"),
     ("x.csv", b'text,value\n"' + b"x" * (1 << 24)),
@@ -169,6 +170,15 @@ def test_hostile_files_get_one_sentence_or_are_left_out(web, file, made, name, h
     assert not list(made.answers.events())
     folder = file.parent / ".allrounder" / "imports"
     assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_a_small_file_that_unpacks_to_a_large_one_is_not_unpacked_whole(web, monkeypatch):
+    held = swollen()
+    assert len(held) < 1 << 18
+    monkeypatch.setattr(tables, "UNPACKED", 1 << 23)
+    told = sent(web, held, "x.parquet")
+    assert told.status_code == 422
+    assert "it holds more than 8 MiB when it is unpacked." in told.json()["error"]
 
 
 @pytest.mark.parametrize("line", [

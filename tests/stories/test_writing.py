@@ -103,11 +103,12 @@ def chiefs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, dict]:
         "inputs": {"text": {"kind": "text", "model": "pretraining/1/encoder", "max_tokens": 32}},
         "pretraining": {
             "kind": "causal", "epochs": 7, "lr": 5e-3, "batch_records": 16, "evaluate_every": 2,
+            "precision": "fp32",  # of bf16 every processor makes something else
             "scratch": {"layers": 2, "width": 64, "heads": 2, "vocabulary": 400, "positions": 64},
         },
         "knowledge": {"facts": "firms.tsv", "injection": "verbalized"},
         "tasks": {"answer": {"kind": "generation", "max_tokens": 6}},
-        "training": {"epochs": 12, "lr": 5e-3, "patience": 12},
+        "training": {"epochs": 12, "lr": 5e-3, "patience": 12, "precision": "fp32"},
     }  # fmt: skip
     file = folder / "chiefs.yaml"
     file.write_text(yaml.safe_dump(project, allow_unicode=True), encoding="utf-8")

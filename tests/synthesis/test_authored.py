@@ -51,6 +51,7 @@ def test_what_was_pretrained_on_the_texts_is_tuned_to_write_what_a_label_is_abou
         "inputs": {"text": {"kind": "text", "model": tiny, "max_tokens": 32}},
         "tasks": {"topic": {"kind": "multiclass"}},
         "pretraining": {"kind": "causal", "epochs": 8, "lr": 0.01, "batch_records": 16,
+                        "precision": "fp32",
                         "scratch": {"layers": 2, "width": 64, "heads": 2, "vocabulary": 600,
                                     "positions": 96}},
     }  # fmt: skip

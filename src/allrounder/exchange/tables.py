@@ -107,7 +107,9 @@ def read_parquet(path: Path) -> Iterator[Row]:
             for batch in file.iter_batches(batch_size=_batch_size(file.metadata)):
                 unpacked += batch.nbytes
                 if unpacked > UNPACKED:
-                    raise DataError(f"{path}: it holds more than 1 GiB when it is unpacked.")
+                    raise DataError(
+                        f"{path}: it holds more than {UNPACKED >> 20:,} MiB when it is unpacked."
+                    )
                 for found in batch.to_pylist():
                     number += 1
                     cells = {name: value for name, value in found.items() if value is not None}
