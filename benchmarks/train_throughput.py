@@ -9,7 +9,6 @@ row says so. Every row is measured twice, in turns, and the median is shown. Def
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 import transformers
-from common import MINILM, ROOT, arguments, bf16_rate, keep, scratch
+from common import DEVICE, MINILM, ROOT, arguments, bf16_rate, keep, now, scratch
 from torch.nn import functional as F
 
 from allrounder.checking import load_records
@@ -58,7 +57,7 @@ def model(labels: list[str], tune: str = "full", precision: Any = None) -> Model
         {"t": Multiclass(labels=sorted(set(labels)))},
         dropout=0.0,
         precision=precision,
-    )
+    ).to(DEVICE)
 
 
 def prepared(network: Model, found: list[str], labels: list[str]) -> Prepared:
@@ -81,11 +80,11 @@ def rate(loop: Loop, steps: int) -> float:
     tokens, began = 0, 0.0
     for number, step in enumerate(loop.steps()):
         if number == WARM:
-            began, tokens = time.perf_counter(), 0
+            began, tokens = now(), 0
         tokens += step.tokens
         if number == WARM + steps:
             break
-    return (tokens - step.tokens) / (time.perf_counter() - began - step.seconds)
+    return (tokens - step.tokens) / (now() - began - step.seconds)
 
 
 class Clock(transformers.TrainerCallback):
@@ -96,7 +95,7 @@ class Clock(transformers.TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take the time."""
-        self.moments.append(time.perf_counter())
+        self.moments.append(now())
         control.should_training_stop = len(self.moments) > WARM + self.steps
 
 
@@ -179,6 +178,7 @@ def _naive_step(network: Model, loop: Loop, rows: np.ndarray, number: int) -> fl
         ids[line, : len(full)] = torch.tensor(full)
         mask[line, : len(full)] = 1
     bert = network.encoders["text"].network
+    ids, mask, targets = ids.to(DEVICE), mask.to(DEVICE), targets.to(DEVICE)
     states = bert(input_ids=ids, attention_mask=mask).last_hidden_state
     pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
     loss = F.cross_entropy(network.heads["t"](pooled), targets)

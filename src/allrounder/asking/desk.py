@@ -8,7 +8,6 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from allrounder.active import STRATEGIES, Margin, Strategy
 from allrounder.active.encoding import KEPT, encoded, num_missing
@@ -17,7 +16,7 @@ from allrounder.active.planning import Planner
 from allrounder.active.pool import Known, Pool
 from allrounder.asking.speaker import Speaker
 from allrounder.checking import load_records
-from allrounder.encoders.modules import choose_precision
+from allrounder.encoders.modules import best_device, choose_precision
 from allrounder.errors import DataError, ProjectError, RunError
 from allrounder.kinds import dump
 from allrounder.ledger import Answer, remaining
@@ -210,9 +209,9 @@ def _reads_same(plan: Plan, run: Run) -> bool:
 
 
 def _model(plan: Plan, run: Run | None, records: Records, rows: np.ndarray) -> Model:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if run is not None:
         trained = load_model(make_plan(run.project(), folder=plan.folder), run)[0][0]
-        return trained.requires_grad_(False).to(device)  # blocks are named by what never learns
+        return trained.requires_grad_(False)  # blocks are named by what never learns
+    device = best_device()
     precision = choose_precision(plan.training.precision, device)
     return model_of(plan.located(), records, rows, precision=precision).to(device)

@@ -119,6 +119,14 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(before)
 
 
+def best_device() -> torch.device:
+    """Return where networks run: the first CUDA device that is visible, else the processor.
+
+    ``CUDA_VISIBLE_DEVICES=""`` keeps to the processor.
+    """
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype | None:
     """Return the type of matrix products: bf16 where the processor has it, None for fp32."""
     if wanted == "fp32":

@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from allrounder.encoders import Encoder
+from allrounder.encoders.modules import best_device
 from allrounder.errors import RunError
 from allrounder.fusion import Fusion
 from allrounder.model.knowing import Knowing
@@ -63,6 +64,8 @@ def load_passes(
 ) -> list[tuple[Model, Sequence[str]]]:
     """Return the model, and one more for each task that keeps a snapshot of its own.
 
+    They lie on the best device there is.
+
     Args:
         folder: the run folder.
         inputs: the encoders of the project.
@@ -78,7 +81,8 @@ def load_passes(
         model = Model(saved, tasks, fusion=fusion, knowing=knowing)
         extra = load_tensors(folder / "snapshots" / f"{name}.safetensors")[0] if name else {}
         _fill(model, {**weights, **extra}, folder)
-        passes.append((model.eval(), [name] if name else [t for t in tasks if t not in own]))
+        names = [name] if name else [task for task in tasks if task not in own]
+        passes.append((model.to(best_device()).eval(), names))
     return [(model, names) for model, names in passes if names]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from allrounder.encoders.modules import choose_precision, evaluating
+from allrounder.encoders.modules import best_device, choose_precision, evaluating
 from allrounder.errors import RunError
 from allrounder.model.tensors import load_tensors, save_tensors
 from allrounder.pretraining.base import Pretraining
@@ -61,7 +61,7 @@ class Learning:
     """
 
     def __init__(self, objective: Objective, corpus: Corpus, settings: Pretraining) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         self.objective = objective.to(self.device)
         self.corpus, self.settings = corpus, settings
         self.precision = choose_precision(settings.precision, self.device)

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from allrounder.encoders import Text
+from allrounder.encoders.modules import best_device
 from allrounder.encoders.text import padding, read_tokenizer
 from allrounder.errors import ProjectError
 from allrounder.pretraining import Masked
@@ -38,7 +39,7 @@ class Filler:
                 f"`synthesis.model`: {encoder.model} has no trained head for hidden words. Name a "
                 "model that has, such as bert-base-uncased, or train one: allrounder pretrain"
             )
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         self.masking, self.top = masking.to(self.device).eval(), top
         self.tokenizer = _own_tokenizer(encoder)
         self.hidden = masking.words.mask

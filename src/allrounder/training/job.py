@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from allrounder.encoders import Encoder
-from allrounder.encoders.modules import choose_precision
+from allrounder.encoders.modules import best_device, choose_precision
 from allrounder.fusion import Fusion
 from allrounder.injection import Consistency, Injection, Voting
 from allrounder.knowledge import MentionFacts, known_words
@@ -206,7 +206,7 @@ class Job:
 
     def model(self, *, dropout: float) -> Model:
         """Build a model, heads drawn from the seed or from the old run, on the device there is."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = best_device()
         torch.manual_seed(self.settings.seed)
         model = Model(
             self.inputs,
