@@ -101,7 +101,31 @@ def test_violations_wants_answers_that_rules_changed_or_that_break_some(tmp_path
         assert one.score == wanted
 
 
+def test_violations_wants_names_that_may_mean_two_things(tmp_path):
+    rows = sentences(60) + [{"text": row["text"]} for row in sentences(40, seed=4)]
+    facts = "A\talias\tAcme Corp\nB\talias\tAcme Corp\nC\talias\tOld Harbor\n"
+    known = {
+        "facts": "firms.tsv",
+        "injection": {"kind": "facts", "dropout": 0.0},
+        "linking": {"prior": 1, "context": 0, "coherence": 0, "types": 0, "nil": -5},
+    }
+    folder = tmp_path / "desk"
+    active = {**ACTIVE, "kind": "violations"}
+    file = write_sentences(folder, train=rows, active=active, knowledge=known)
+    sectors = "".join(f"{name}\tsector\t{what}\n" for name, what in zip("ABC", "xyx", strict=True))
+    (folder / "firms.tsv").write_text(facts + sectors, "utf-8")
+    project = Project.load(file)
+    project.train()
+    desk = desk_of(file)
+    asked = project.ask().questions
+    assert {one.strategy for one in asked} == {"violations"}
+    for one in asked:
+        text = desk.records.take("text", desk.gathered.rows[[one.place]])[0]
+        assert one.score == ("Acme Corp" in text)
+    assert any(one.score for one in asked)
+
+
 def test_violations_without_rules_is_refused(tmp_path):
     file = write_sentences(tmp_path / "desk", active={"kind": "violations"})
-    with pytest.raises(ProjectError, match="looks for answers that break rules, and the project"):
+    with pytest.raises(ProjectError, match="and the project has no rules and no `linking`"):
         Project.load(file).ask()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -43,6 +45,24 @@ def test_no_text_at_all_has_no_mention():
     linked = BASE.link(pa.array([], pa.string()))
     assert linked.spans.shape == (0, 2)
     assert linked.entities().tolist() == []
+
+
+def test_a_tie_is_between_the_two_likeliest_meanings_and_none_is_one():
+    linked = Linked(
+        mentions=Ragged(np.array([0, 2, 2, 4, 5]), np.arange(5)),
+        spans=np.zeros((5, 2), np.int32),
+        candidates=Ragged(np.array([0, 2, 4, 7, 8, 9]), np.zeros(9, np.int64)),
+        priors=np.ones(9, np.float32),
+    )
+    assert linked.ties().tolist() == [0, 0, 0, 0]
+    tied, sure = [0.4, 0.45], [0.6, 0.3]
+    weighed = replace(linked, weights=np.array([*tied, *tied, 0.1, 0.2, 0.25, 0.52, 0.9]))
+    assert weighed.ties().tolist() == [2, 0, 1, 0]  # with none of them: .45 to .25, .52 to .48
+    assert replace(weighed, weights=np.array([*tied, *sure, 0.5, 0.3, 0.2, 0.9, 0.52])
+                   ).ties().tolist() == [1, 0, 0, 1]  # fmt: skip
+    nothing = replace(linked, mentions=Ragged(np.zeros(3, int), np.arange(0)), weights=np.zeros(0),
+                      candidates=Ragged(np.zeros(1, int), np.zeros(0, int)))  # fmt: skip
+    assert nothing.ties().tolist() == [0, 0]
 
 
 def test_columns_in_chunks_are_one_column():

@@ -178,12 +178,15 @@ def _voices(
     """Return by task who may speak for it; refuse a strategy that would have nothing to hear.
 
     Raises:
-        ProjectError: it asks for broken rules, and the project has none.
+        ProjectError: it asks for broken rules and names in a tie, and the project has neither
+            rules nor `linking`.
     """
-    if strategy.needs_run and plan.rules() is None:
+    known = plan.knowledge
+    if strategy.needs_run and (known is None or not (known.rules or known.linking)):
         raise ProjectError(
-            f"`active`: {strategy.kind_name()} looks for answers that break rules, and the project "
-            "has none. Name their file (knowledge.rules), or choose another kind."
+            f"`active`: {strategy.kind_name()} looks for answers that break rules and for names "
+            "that may mean two things, and the project has no rules and no `linking`. Name the "
+            "file of rules (knowledge.rules), or choose another kind."
         )
     if run is None:
         return {}

@@ -13,8 +13,9 @@ from allrounder.prediction import Predictor
 from allrounder.records import Records
 from allrounder.runs import Run
 
-CHANGED, BROKEN = 2.0, 1.0
-"""What an answer that rules changed is worth, and what a rule that stays broken is."""
+CHANGED, BROKEN, TIED = 2.0, 1.0, 1.0
+"""What an answer that rules changed is worth, a rule that stays broken, and a name that may mean
+two things."""
 
 
 @dataclass
@@ -42,11 +43,6 @@ class Speaker:
         """Return whether the run answers a task."""
         return task in self.run.project()["tasks"]
 
-    @property
-    def has_rules(self) -> bool:
-        """Whether rules have a word in its answers."""
-        return self.predictor.decoder() is not None
-
     def unsure(
         self, task: str, places: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
@@ -68,14 +64,25 @@ class Speaker:
         return found
 
     def broken(self, task: str, places: np.ndarray) -> np.ndarray:
-        """Return how much rules have to do with what the run answers to each record.
+        """Return how much what is known is at odds with what the run answers to each record.
 
         An answer of the task that rules changed counts `CHANGED`, each rule that stays broken
-        `BROKEN`.
+        `BROKEN`, each mention whose two likeliest meanings are about as likely `TIED`.
         """
-        columns = self._columns(places)
-        answers = self.predictor.answers(columns)
-        return np.array([self._broken(task, answer) for answer in answers])
+        prepared, rows = self._prepared(places), np.arange(len(places))
+        decoder = self.predictor.decoder()
+        answers = self.predictor.answerer.answers(prepared, rows, decoder=decoder)
+        found = np.array([self._broken(task, answer) for answer in answers])
+        reads = self._reads(task)
+        return found + sum(
+            TIED * linked.ties() for name, linked in prepared.linked.items() if name in reads
+        )
+
+    def _reads(self, task: str) -> list[str]:
+        """Return the inputs that a task reads."""
+        model = self.predictor.model
+        source = model.reads(model.tasks[task])
+        return list(model.inputs) if source is None else [source]
 
     def _broken(self, task: str, answer: Mapping[str, Any]) -> float:
         changed = "instead_of" in answer.get(task, {})

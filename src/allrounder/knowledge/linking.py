@@ -12,6 +12,9 @@ from allrounder.knowledge.lexicon import Lexicon, Mention
 PART = 1 << 14
 """Texts that are Python strings at a time."""
 
+TIE = 0.1
+"""Two meanings whose probabilities are less apart are about as likely."""
+
 
 class Ragged(NamedTuple):
     """Some numbers for each of many things: thing i has `values[starts[i] : starts[i + 1]]`."""
@@ -83,9 +86,28 @@ class Linked:
             for at in mentions
         ]
 
+    def ties(self) -> np.ndarray:
+        """Return by row in how many mentions the two likeliest meanings are about as likely.
+
+        That nothing known is meant is a meaning too. Where no linker has weighed the candidates,
+        there are no ties.
+        """
+        if self.weights is None:
+            return np.zeros(len(self.mentions.starts) - 1, int)
+        by_mention = np.split(self.weights, self.candidates.starts[1:])[:-1]
+        tied = np.array([_is_tied(some) for some in by_mention], bool)
+        num_before = np.concatenate([[0], np.cumsum(tied[self.mentions.values])])
+        return np.diff(num_before[self.mentions.starts])
+
     def entities(self) -> np.ndarray:
         """Return the entities that any mention may mean, each once, and in order."""
         return np.unique(self.candidates.values)
+
+
+def _is_tied(likely: np.ndarray) -> bool:
+    """Return whether the two likeliest of some candidates and of none of them are close."""
+    first, second = sorted([*likely.tolist(), 1 - float(likely.sum())])[:-3:-1]
+    return first - second < TIE
 
 
 def _parts(column: pa.Array | pa.ChunkedArray) -> Iterator[list[str]]:
