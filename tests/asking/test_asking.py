@@ -8,7 +8,7 @@ from sentences import sentences, write_sentences
 
 from allrounder import Project, cli, labeling
 from allrounder.active import STRATEGIES, encoding
-from allrounder.errors import ProjectError
+from allrounder.errors import DataError, ProjectError
 from allrounder.ledger import Answer, Answers
 
 ACTIVE = {"kind": "margin", "n": 8, "start_n": 10}
@@ -85,6 +85,13 @@ def test_a_pool_smaller_than_asked_is_asked_whole_and_told(file):
     assert any("1,000 questions were asked for, but only" in note for note in found.notes)
     rest = Project.load(file).ask(1000)
     assert len(rest.questions) == len(found.questions)  # nobody has answered yet
+
+
+def test_a_source_without_records_is_told(tmp_path):
+    file = write_sentences(tmp_path / "desk", active=ACTIVE)
+    (file.parent / "train.jsonl").write_text("", "utf-8")
+    with pytest.raises(DataError, match=r"train\.jsonl"):
+        Project.load(file).ask()
 
 
 def test_a_task_with_one_label_so_far_is_told(tmp_path):

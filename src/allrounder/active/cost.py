@@ -51,7 +51,7 @@ class Cost:
 
     def of(self, questions: Sequence[Asked]) -> float:
         """Return the seconds that questions take, each record read once."""
-        clicks = sum(self.by_task.get(one.task, self.answering) for one in questions)
+        clicks = sum(self._click(one) for one in questions)
         return clicks + self.reading * len({one.place for one in questions})
 
     def most(self, minutes: float) -> int:
@@ -60,10 +60,17 @@ class Cost:
         return max(1, int(minutes * 60 / max(least, 0.1)))
 
     def within(self, questions: Sequence[Asked], minutes: float) -> list[Asked]:
-        """Return the first questions that fit into a time; at least one."""
+        """Return the questions that fit into a time, the first ones first; at least one."""
         found: list[Asked] = []
+        read, left = set[int](), minutes * 60
         for one in questions:
-            if found and self.of([*found, one]) > minutes * 60:
+            cost = self._click(one) + self.reading * (one.place not in read)
+            if found and cost > left:
                 continue
             found.append(one)
+            read.add(one.place)
+            left -= cost
         return found
+
+    def _click(self, one: Asked) -> float:
+        return self.by_task.get(one.task, self.answering)
