@@ -10,6 +10,7 @@ import torch
 import transformers
 from making import tiny_text
 
+from allrounder.encoders import pretrained
 from allrounder.encoders.pretrained import quiet
 from allrounder.errors import ProjectError
 
@@ -49,6 +50,17 @@ def folder(request, tmp_path_factory, tiny) -> Path:
         network.save_pretrained(path)
     shutil.copy(Path(tiny) / "tokenizer.json", path)
     return path
+
+
+def test_with_the_attention_of_a_gpu_it_says_the_same(folder, monkeypatch):
+    encoder = tiny_text(str(folder), max_tokens=32)
+    tokens = encoder.prepare([pa.array(TEXTS)])
+    batch = encoder.collate(tokens, [0, 1, 2], [True] * 3)
+    with torch.no_grad():
+        plain = encoder.module().eval()(batch, tokens=True)
+        monkeypatch.setattr(pretrained, "best_device", lambda: torch.device("cuda"))
+        fused = encoder.module().eval()(batch, tokens=True)
+    torch.testing.assert_close(fused.pooled, plain.pooled, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("tune", ["full", "frozen", "top:1"])

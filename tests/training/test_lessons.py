@@ -265,7 +265,7 @@ def test_from_goes_on_with_the_head_that_was_learned(tmp_path):
     mine = job(file).model(dropout=0.0).tellers["text"]
     for name, weight in mine.named_parameters():
         if f"tellers.text.{name}" in shipped:
-            assert torch.equal(weight, shipped[f"tellers.text.{name}"])
+            assert torch.equal(weight.cpu(), shipped[f"tellers.text.{name}"])
     assert second.validation[0]["loss"] < first.validation[0]["loss"] - 0.3
 
 

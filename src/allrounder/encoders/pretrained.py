@@ -9,7 +9,7 @@ import torch
 import transformers
 from torch import nn
 
-from allrounder.encoders.modules import Encoding, choose_precision
+from allrounder.encoders.modules import Encoding, best_device, choose_precision
 from allrounder.encoders.tuned import Tuned
 from allrounder.errors import MissingExtra, ProjectError
 
@@ -80,27 +80,34 @@ class Pretrained(Encoding):
         return self.num_layers if BELOW.search(name) else 0
 
 
-def attention() -> str | None:
+def reading_attention() -> str | None:
+    """Return the attention that trains encoders fastest here; None takes the model's own choice.
+
+    Measured: the plain one on a processor, elsewhere the fused one, which is the choice of models
+    that have it; DeBERTa, MPNet and ConvNeXt have not.
+    """
+    return "eager" if best_device().type == "cpu" else None
+
+
+def writing_attention() -> str | None:
     """Return the attention that trains decoders fastest here; None takes the model's own choice.
 
-    Measured: the plain one in bf16 on a processor, elsewhere the fused one, which is the choice
-    of models that have it.
+    Measured: the plain one in bf16 on a processor, elsewhere the fused one.
     """
-    processor = not torch.cuda.is_available()
-    plain = processor and choose_precision("auto", torch.device("cpu")) is not None
+    device = best_device()
+    plain = device.type == "cpu" and choose_precision("auto", device) is not None
     return "eager" if plain else None
 
 
 def load(encoder: Tuned) -> Any:
     """Return the network that lies in the encoder's folder; weights at random in a run's folder."""
     config = dropping(transformers.AutoConfig.from_pretrained(encoder.folder), encoder.dropout)
-    # Measured: the plain attention trains fastest on CPU in bf16, the fused one on CUDA.
-    fused = {"attn_implementation": "sdpa" if torch.cuda.is_available() else "eager"}
+    how = {"attn_implementation": reading_attention()}
     with quiet():
         if (encoder.folder / "allrounder.json").exists():
-            return transformers.AutoModel.from_config(config, dtype=torch.float32, **fused)
+            return transformers.AutoModel.from_config(config, dtype=torch.float32, **how)
         return transformers.AutoModel.from_pretrained(
-            encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **fused
+            encoder.folder, config=config, dtype=torch.float32, use_safetensors=True, **how
         )
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from allrounder.encoders.batches import Sequences
 from allrounder.encoders.hiding import Hides, vocabulary
 from allrounder.encoders.modules import Encoding
-from allrounder.encoders.pretrained import quiet
+from allrounder.encoders.pretrained import quiet, reading_attention
 from allrounder.encoders.text import Text
 from allrounder.encoders.writers import tells
 from allrounder.errors import ProjectError
@@ -116,14 +116,13 @@ def load_telling(encoder: Text) -> tuple[Any, list[str]]:
     Raises:
         ProjectError: the model is of a kind that cannot tell hidden words.
     """
-    attention = "sdpa" if torch.cuda.is_available() else "eager"
     try:
         with quiet():
             network, found = transformers.AutoModelForMaskedLM.from_pretrained(
                 encoder.folder,
                 dtype=torch.float32,
                 use_safetensors=True,
-                attn_implementation=attention,
+                attn_implementation=reading_attention(),
                 output_loading_info=True,
             )
     except ValueError as error:

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from allrounder.encoders.batches import Sequences
 from allrounder.encoders.modules import Features
-from allrounder.encoders.pretrained import attention, dropping, quiet
+from allrounder.encoders.pretrained import dropping, quiet, writing_attention
 from allrounder.encoders.text import padding, positions
 from allrounder.encoders.transformer import Transformer
 from allrounder.errors import ProjectError
@@ -196,7 +196,7 @@ WRITINGS = {"decoder": Decoder, "encoder-decoder": EncoderDecoder}
 def _loaded(encoder: "Text", kind: Any) -> Any:
     """Return the model with all that it writes by; weights at random in a run's folder."""
     config = dropping(transformers.AutoConfig.from_pretrained(encoder.folder), encoder.dropout)
-    how = {"attn_implementation": attention()}
+    how = {"attn_implementation": writing_attention()}
     with quiet():
         if (encoder.folder / "allrounder.json").exists():
             return kind.from_config(config, dtype=torch.float32, **how)

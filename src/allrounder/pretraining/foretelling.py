@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from allrounder.encoders import Text
 from allrounder.encoders.batches import Sequences
-from allrounder.encoders.pretrained import attention, quiet
+from allrounder.encoders.pretrained import quiet, writing_attention
 from allrounder.encoders.text import specials
 from allrounder.encoders.windows import windows
 from allrounder.encoders.writers import writer_of
@@ -91,5 +91,5 @@ def _loaded(encoder: Text) -> Any:
             encoder.folder,
             dtype=torch.float32,
             use_safetensors=True,
-            attn_implementation=attention(),
+            attn_implementation=writing_attention(),
         )
