@@ -98,6 +98,17 @@ def test_task_person_and_format_are_chosen_where_the_file_does_not_say(web):
     assert web.get("/api/session").json()["formats"] == list(FORMATS)
 
 
+def test_names_that_differ_here_are_told(web):
+    told = "headline,task,value\n" + "".join(f"{text},feeling,1.5\n" for text in TEXTS)
+    assert not sent(web, told).json().get("new")
+    for pairs in ("headline=text, feeling=mood", " headline = text，feeling=mood,"):
+        assert sent(web, told, map=pairs).json()["tasks"] == {"mood": 4}
+    for wrong in ("headline", "headline=", "=text", "headline=text, x"):
+        found = sent(web, told, map=wrong)
+        assert found.status_code == 422
+        assert "expected name=name, such as headline=text." in found.text
+
+
 def test_a_name_is_never_a_path(web, file):
     for name in ("../../x.csv", "C:\\x\\x.csv", "/etc/x.csv"):
         told = sent(web, CSV, name=name).json()
@@ -258,7 +269,7 @@ def test_drop_a_file_look_and_import(file, visit, scheme):
 
 def test_choose_a_file_by_keyboard_say_the_task_and_cancel(file, visit, tmp_path):
     chosen = tmp_path / "plain.csv"
-    chosen.write_text(f"text,value\n{TEXTS[0]},sports\n", encoding="utf-8")
+    chosen.write_text(f"headline,value\n{TEXTS[0]},sports\n", encoding="utf-8")
     with Served(file) as served:
         page = visit(served.url, viewport={"width": 390, "height": 800}, locale="zh-CN")
         page.locator(".count").press("Enter")
@@ -269,6 +280,7 @@ def test_choose_a_file_by_keyboard_say_the_task_and_cancel(file, visit, tmp_path
         add = page.get_by_role("button", name="导入", exact=True)
         assert add.is_disabled()
         page.get_by_label("任务").select_option("topic")
+        page.get_by_label("改名").fill("headline=text")
         page.wait_for_selector("text=将添加 1 个标签")
         assert add.is_enabled()
         wide = page.evaluate("document.querySelector('dialog .content').scrollWidth - "

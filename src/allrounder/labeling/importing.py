@@ -1,10 +1,11 @@
 """A file of labels that somebody drops on the page: looked at first, then added to the ledger."""
 
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import uuid4
@@ -35,6 +36,7 @@ class Choices:
         format: its format, where the suffix does not tell.
         task: the one task that all of it is to.
         who: whose the labels are, where the file names nobody.
+        map: names of the file to fields and tasks.
         dry_run: only look what would be added.
     """
 
@@ -42,6 +44,7 @@ class Choices:
     format: str | None = None
     task: str | None = None
     who: str = "import"
+    map: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = True
 
     @classmethod
@@ -49,7 +52,7 @@ class Choices:
         """Return what a request says, with a name that is no path.
 
         Raises:
-            DataError: `who` is no name.
+            DataError: `who` is no name, or `map` is not written as pairs.
         """
         last = PurePosixPath(PureWindowsPath(told("name") or "").name).name[-LONGEST:]
         who = (told("who") or "").strip() or "import"
@@ -60,8 +63,18 @@ class Choices:
             format=told("format") or None,
             task=told("task") or None,
             who=who,
+            map=_pairs(told("map") or ""),
             dry_run=told("dry") == "1",
         )
+
+
+def _pairs(told: str) -> dict[str, str]:
+    """Return names and what they are called here: ``"headline=text, mood=feeling"``."""
+    pairs = [one.strip().partition("=") for one in re.split("[,，]", told) if one.strip()]
+    for name, _, here in pairs:
+        if not name.strip() or not here.strip():
+            raise DataError(f"{name!r:.80}: expected name=name, such as headline=text.")
+    return {name.strip(): here.strip() for name, _, here in pairs}
 
 
 def imported(plan: Plan, held: bytes, choices: Choices) -> dict[str, Any]:
@@ -92,7 +105,7 @@ def imported(plan: Plan, held: bytes, choices: Choices) -> dict[str, Any]:
 
 
 def _imported(plan: Plan, path: Path, choices: Choices) -> dict[str, Any]:
-    options = {"format": choices.format, "task": choices.task, "who": choices.who}
+    options = {name: getattr(choices, name) for name in ("format", "task", "who", "map")}
     try:
         found = import_labels(plan, path, dry_run=choices.dry_run, **options)  # type: ignore[arg-type]
     except Error as error:

@@ -42,6 +42,7 @@ export function openImport(page, file) {
     format: choice(pairs(t("import.by.suffix"), page.session.formats)),
     task: choice(pairs(t("import.by.file"), page.session.tasks.map((form) => form.name))),
     who: el("input", { type: "text", maxLength: 100, placeholder: "import" }),
+    map: el("input", { type: "text", maxLength: 1000, placeholder: "headline=text, …" }),
   };
   const told = el("div.measured", { role: "status" });
   const add = el("button.confirm", { type: "submit", disabled: true }, t("import"));
