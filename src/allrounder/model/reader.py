@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from allrounder.encoders import Encoder
-from allrounder.encoders.modules import Encoding, evaluating
+from allrounder.encoders.modules import Encoding, best_device, evaluating
 from allrounder.model.tensors import load_tensors, save_tensors
 
 READ = 64
@@ -22,7 +22,7 @@ class Reader:
 
     Args:
         encoder: the settings.
-        module: the encoder's module, which is left as it is.
+        module: the encoder's module, which is left as it is, on the best device there is.
         known: the vectors of texts that were read before.
     """
 
@@ -30,8 +30,11 @@ class Reader:
     module: Encoding
     known: dict[str, Tensor] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.module.to(best_device())
+
     def vectors(self, texts: Sequence[str]) -> Tensor:
-        """Return one vector a text, and keep it: [t, D]."""
+        """Return one vector a text, on the processor, and keep it: [t, D]."""
         fresh = [text for text in dict.fromkeys(texts) if text not in self.known]
         self.known |= dict(zip(fresh, self.read(fresh), strict=True))
         if not texts:
@@ -47,7 +50,7 @@ class Reader:
         tokens = self.encoder.prepare([pa.array(texts, pa.string())])
         batch = self.encoder.collate(tokens, range(len(texts)), [False] * len(texts))
         with torch.no_grad(), evaluating(self.module):
-            return self.module(batch, tokens=False).pooled.float()
+            return self.module(batch.to(best_device()), tokens=False).pooled.float().cpu()
 
     def save(self, path: Path) -> None:
         """Write its weights."""
