@@ -89,6 +89,7 @@ def test_a_worker_that_was_ready_starts_the_count_anew(team):
     for _ in range(2 * LOST_STARTS):
         team.replace(team.workers[0].died(-signal.SIGKILL))
         team.replace(team.workers[0].died(-signal.SIGKILL, ready=True))
+        assert team.lost_starts == 0
 
 
 def test_a_worker_that_ends_by_itself_before_its_first_trial_ends_the_search(team):

@@ -185,8 +185,8 @@ def _voices(
     if strategy.needs_run and (known is None or not (known.rules or known.linking)):
         raise ProjectError(
             f"`active`: {strategy.kind_name()} looks for answers that break rules and for names "
-            "that may mean two things, and the project has no rules and no `linking`. Name the "
-            "file of rules (knowledge.rules), or choose another kind."
+            "that may mean two things, and the project has no rules and no `linking`. Name a "
+            "file of rules (knowledge.rules), set knowledge.linking, or choose another kind."
         )
     if run is None:
         return {}

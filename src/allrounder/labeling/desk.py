@@ -2,8 +2,7 @@
 
 import hashlib
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +44,7 @@ class Desk:
         left_out: the tasks that are not.
         answers: its ledger.
         settings: how people are asked.
-        locks: the file in which it stands who is at work on what.
-        now: the clock.
+        locks: who is at work on what, and the clock.
     """
 
     def __init__(
@@ -58,17 +56,16 @@ class Desk:
         left_out: Sequence[str],
         answers: Answers,
         settings: Label,
-        locks: Path,
-        now: Callable[[], float] = time.time,
+        locks: Locks,
     ) -> None:
         self.name, self.pool, self.forms = name, pool, dict(forms)
         self.left_out, self.answers, self.settings = list(left_out), answers, settings
         self.identity = str(answers.mark[0])
         self.board = Board()
         self.board.add(map(self._current, answers.events()))
-        self.locks = Locks(locks, seconds=60 * settings.lock_minutes, now=now)
+        self.locks = locks
         self.queue = Queue(pool, self.board, self.locks, list(forms), settings.overlap)
-        self.repeats = Repeats(pool, self.board, list(forms), settings.repeat, now)
+        self.repeats = Repeats(pool, self.board, list(forms), settings.repeat, locks.now)
         self.repeats.heard(self.board.by_id.values())
         self.guidelines: str | None = None
         self.chooser: Chooser | None = None

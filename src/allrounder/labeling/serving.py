@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from allrounder.errors import MissingExtra, ProjectError
 from allrounder.labeling.chooser import Chooser
 from allrounder.labeling.desk import Desk, read_guidelines
 from allrounder.labeling.forms import forms
+from allrounder.labeling.locks import Locks
 from allrounder.labeling.looks import Doubts, Kept
 from allrounder.labeling.milestones import Milestones
 from allrounder.labeling.people import NAME, People
@@ -127,7 +129,9 @@ def open_desk(plan: Plan, answers: Answers, *, tell: Tell | None = None) -> Desk
         left_out=left_out,
         answers=answers,
         settings=plan.label,
-        locks=plan.cache / "label.locks.json",
+        locks=Locks(
+            plan.cache / "label.locks.json", seconds=60 * plan.label.lock_minutes, now=time.time
+        ),
     )
     desk.doubtful = Doubts(plan.cache / "doubts.json", desk.pool, desk.board)
     desk.plan = plan
