@@ -13,11 +13,13 @@ from allrounder.tasks import Multiclass
 
 TASKS = {"intent": Multiclass(labels=["refund", "praise"])}
 TODAY = date.today()
+ENDED, BEGINS = TODAY - timedelta(3), TODAY + timedelta(3)
+"""Far enough from today for a run of the tests that goes past midnight."""
 DAYS = {"before": TODAY - timedelta(9), "now": TODAY, "after": TODAY + timedelta(9)}
 RULES = Rules.of(
     [
-        {"id": "old", "says": "intent = refund", "valid_to": TODAY - timedelta(1)},
-        {"id": "new", "says": "intent = praise", "valid_from": TODAY + timedelta(1)},
+        {"id": "old", "says": "intent = refund", "valid_to": ENDED},
+        {"id": "new", "says": "intent = praise", "valid_from": BEGINS},
         {"id": "votes", "says": "text has a => intent = refund", "decodes": False},
     ]
 )
@@ -43,8 +45,8 @@ def test_the_rules_of_a_day_are_those_in_force_on_it(fields):
 
 def test_the_first_and_the_last_day_count(fields):
     book = Rulebook(RULES, TASKS, fields)
-    assert [r.id for r in book.on(TODAY - timedelta(1)).rules.rules] == ["old"]
-    assert [r.id for r in book.on(TODAY + timedelta(1)).rules.rules] == ["new"]
+    assert [r.id for r in book.on(ENDED).rules.rules] == ["old"]
+    assert [r.id for r in book.on(BEGINS).rules.rules] == ["new"]
 
 
 def test_an_answer_follows_the_rules_of_the_day(prepared, fields):
@@ -74,7 +76,7 @@ def test_rules_that_contradict_one_another_on_a_day_do_not_answer_on_it(fields):
 
 
 def test_the_days_on_which_rules_change_are_known():
-    assert RULES.changes(TODAY) == [TODAY + timedelta(1)]
-    assert RULES.changes(DAYS["before"]) == [TODAY, TODAY + timedelta(1)]
+    assert RULES.changes(TODAY) == [BEGINS]
+    assert RULES.changes(DAYS["before"]) == [ENDED + timedelta(1), BEGINS]
     for_ever = Rules.of([{"says": "intent = refund", "valid_to": date.max}])
     assert for_ever.changes(TODAY) == []
