@@ -23,7 +23,7 @@ def made(file):
 
 
 def client(made, people=None, *, base="http://127.0.0.1:8400", hosts=()):
-    people = people or People(made.locks.path.parent / "nobody.yaml")
+    people = people or People(made.plan.folder / "nobody.yaml")
     return TestClient(Server(made, people).app(hosts), base_url=base)
 
 
@@ -234,7 +234,7 @@ def test_a_silent_page_keeps_its_records_for_its_time_even_over_a_kill(made, tea
     made.locks.now = lambda: clock[0]
     ada, bob = signed_in(made, team, "ada"), signed_in(made, team, "bob")
     keys = {record["key"] for record in following(ada, n=8)["records"]}
-    made.locks = Locks(made.locks.path, seconds=900, now=lambda: clock[0])  # started anew
+    made.locks = Locks(made.answers, seconds=900, now=lambda: clock[0])  # started anew
     made.queue.locks = made.locks
     clock[0] += 899
     assert following(bob, n=8)["records"] == []

@@ -69,7 +69,7 @@ def test_it_stays_until_it_is_answered_and_is_asked_once(made):
 def test_a_new_server_remembers_what_was_asked_again(made):
     known = label(made, 4)
     (record,) = again(following(made), known)
-    other = desk(made.locks.path.parents[1] / "news.yaml")
+    other = desk(made.plan.folder / "news.yaml")
     assert again(following(other), known) == [record]
     other.answers.close()
 

@@ -98,12 +98,14 @@ class Desk:
     ) -> dict[str, Any]:
         """Return records for a page to ask about, which are kept for it from now on."""
         with self._lock:
+            self.locks.refresh()  # first, so that what is free since is known to be answered
             self._catch_up()
             who, n = person.name, max(1, min(n, AHEAD))
             again = self._again(who, tab)
             rest = [key for key in have if key not in again]
             news, drop = self.queue.take(who, tab, have=rest, want=want, n=n)
-            self.locks.save()
+            self._catch_up()  # once more: a record may have been taken and answered meanwhile
+            news = [key for key in news if self.queue.open(key, who)]
             records = [self._record(key, self._with_own(key, who), person) for key in news]
             records += [_repeated(self.pool, again[key]) for key in again if key not in have]
             return {"records": records, "drop": drop, "progress": self._progress(person)}

@@ -14,6 +14,9 @@ from allrounder.records.keys import mixed
 SALT = 7
 """Of the random order; the same on every machine."""
 
+TRIES = 5
+"""How often a page that lost records to another server looks for others at once."""
+
 Asked = tuple[str, Question | None]
 """A task, and the question that asks for it where one was chosen."""
 
@@ -92,14 +95,18 @@ class Queue:
             want: what it showed before it was loaded anew.
             n: how many it should have in all.
         """
-        kept = [key for key in in_pool(self.pool, have) if self._keep(key, who, tab)]
-        news: list[str] = []
-        for key in self._candidates(who, tab, want):
-            if len(kept) + len(news) >= n:
+        for _ in range(TRIES):
+            kept = [key for key in in_pool(self.pool, have) if self._keep(key, who, tab)]
+            news: list[str] = []
+            for key in self._candidates(who, tab, want):
+                if len(kept) + len(news) >= n:
+                    break
+                if key not in have and key not in news and self._keep(key, who, tab):
+                    news.append(key)
+            if not (lost := self.locks.save()):
                 break
-            if key not in have and key not in news and self._keep(key, who, tab):
-                news.append(key)
-        return news, [key for key in have if key not in kept]
+        gone = [key for key in have if key not in kept or key in lost]
+        return [key for key in news if key not in lost], gone
 
     @property
     def num_asked(self) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 import ipaddress
 import socket
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -129,9 +128,7 @@ def open_desk(plan: Plan, answers: Answers, *, tell: Tell | None = None) -> Desk
         left_out=left_out,
         answers=answers,
         settings=plan.label,
-        locks=Locks(
-            plan.cache / "label.locks.json", seconds=60 * plan.label.lock_minutes, now=time.time
-        ),
+        locks=Locks(answers, seconds=60 * plan.label.lock_minutes),
     )
     desk.doubtful = Doubts(plan.cache / "doubts.json", desk.pool, desk.board)
     desk.plan = plan

@@ -2,6 +2,7 @@
 
 from allrounder.ledger.answers import Answers, given
 from allrounder.ledger.events import ACTS, Answer, Question
+from allrounder.ledger.holds import Hold
 from allrounder.ledger.settings import Label
 from allrounder.ledger.standing import Standing, canonical, remaining, standing_of, standings
 from allrounder.ledger.where import NAME, PASSWORD, Where
@@ -12,6 +13,7 @@ __all__ = [
     "PASSWORD",
     "Answer",
     "Answers",
+    "Hold",
     "Label",
     "Question",
     "Standing",

@@ -1,6 +1,6 @@
 """The people's part of the ledger: questions and answers, in a SQLite file or in PostgreSQL."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from allrounder.ledger.events import (
     check_answer,
     check_question,
 )
+from allrounder.ledger.holds import Hold
 from allrounder.ledger.made import LEDGER
 from allrounder.ledger.standing import Standing, standings
 from allrounder.ledger.where import Where
@@ -30,8 +31,8 @@ PAGE = 10_000
 class Answers:
     """Questions and answers of one project; close it, or open it by `with`.
 
-    It may be used from several threads, and by several processes at once. Nothing is ever changed
-    or deleted, which the database itself holds by triggers.
+    It may be used from several threads, and by several processes at once. No question and no
+    answer is ever changed or deleted, which the database itself holds by triggers.
 
     Args:
         where: a file, made where there is none unless it is only to be read, or the URL of a
@@ -121,6 +122,24 @@ class Answers:
         found = {(key, task): value for key, task, value in self._store.alone()}
         several = standings(Answer(**row) for row in self._store.beside())
         return {**found, **{pair: one.value for pair, one in several.items()}}
+
+    def holds(self) -> set[Hold]:
+        """Return who is at work on what; what has run out is still there."""
+        return {Hold(**row) for row in self._store.holds()}
+
+    def hold(self, change: Callable[[set[Hold]], set[Hold]]) -> set[Hold]:
+        """Let a function say who is at work on what from now on; return what it said.
+
+        Nobody else changes that meanwhile, in any process.
+
+        Raises:
+            RunError: the ledger cannot be written; nothing was.
+        """
+        return self._store.hold(change)
+
+    def clock(self) -> float:
+        """Return the time in seconds, the same on all machines that share the ledger."""
+        return self._store.clock()
 
     @property
     def mark(self) -> tuple[str, int]:

@@ -2,7 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Select,
     Table,
     create_engine,
+    delete,
     event,
     func,
     insert,
@@ -27,8 +29,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from allrounder.errors import MissingExtra, RunError
+from allrounder.ledger.holds import Hold
 from allrounder.ledger.made import LEDGER
-from allrounder.ledger.tables import ABOUT, ANSWERS, APPENDED, QUESTIONS, TABLES, guards
+from allrounder.ledger.tables import ABOUT, ANSWERS, APPENDED, HOLDS, QUESTIONS, TABLES, guards
 from allrounder.ledger.where import PASSWORD, Where
 
 ASKED = 500
@@ -54,6 +57,7 @@ class Store:
     def __init__(self, where: Where, *, read_only: bool) -> None:
         self.where, self.read_only = where, read_only
         self.newer: str | None = None
+        self._ahead = 0.0
         self._alone = Lock() if where.file else nullcontext()  # waiting in turn, not by SQLite
         self._engine = _file(where, read_only) if where.file else _server(where, read_only)
         try:
@@ -113,6 +117,25 @@ class Store:
         its = tuple_(*pair).in_(several)
         return self._rows(select(ANSWERS).where(its).order_by(ANSWERS.c.number))
 
+    def holds(self) -> list[Row]:
+        """Return who is at work on what."""
+        return self._rows(select(HOLDS))
+
+    def hold(self, change: Callable[[set[Hold]], set[Hold]]) -> set[Hold]:
+        """Replace who is at work on what by what a function makes of it; return that."""
+        with self._link(writes=True) as link:
+            old = {Hold(**row) for row in link.execute(select(HOLDS)).mappings()}
+            new = change(old)
+            if gone := [(one.key, one.who) for one in old - new]:
+                link.execute(delete(HOLDS).where(tuple_(HOLDS.c.key, HOLDS.c.who).in_(gone)))
+            if come := [vars(one) for one in new - old]:
+                link.execute(insert(HOLDS), come)
+        return new
+
+    def clock(self) -> float:
+        """Return the time in seconds, by the clock of the server if there is one."""
+        return time.time() + self._ahead
+
     def mark(self) -> tuple[str, int]:
         """Return the name of the ledger and the number of its latest answer."""
         if not self._has:
@@ -137,7 +160,10 @@ class Store:
         else:
             self._check_server(link)
         self._has = inspect(link).has_table(ANSWERS.name)
-        if self._has or self.read_only:
+        if self.read_only:
+            return
+        HOLDS.create(link, checkfirst=True)
+        if self._has:
             return
         TABLES.create_all(link, checkfirst=False)
         for sentence in guards(link.dialect.name):
@@ -148,9 +174,11 @@ class Store:
 
     def _check_server(self, link: Connection) -> None:
         """Look at the format of a ledger in a database; name an empty one."""
+        told = link.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar()
+        self._ahead = float(told) - time.time()
         tables = inspect(link)
         if not tables.has_table(ABOUT.name):
-            taken = [table.name for table in APPENDED if tables.has_table(table.name)]
+            taken = [table.name for table in (*APPENDED, HOLDS) if tables.has_table(table.name)]
             if taken:
                 raise RunError(
                     f"{self.where} has a table {taken[0]!r} that is no ledger's. Name a database "

@@ -80,6 +80,16 @@ ANSWERS = Table(
 
 APPENDED = (QUESTIONS, ANSWERS)
 
+HOLDS = Table(
+    "holds",
+    MetaData(),
+    Column("key", Text, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("tab", Text, nullable=False),
+    Column("seen", Double, nullable=False),
+)
+"""Who is at work on what: the one table that is changed, since nothing in it is a label."""
+
 ABOUT = Table("about", MetaData(), Column("key", Text, primary_key=True), Column("value", Text))
 """Name and format of a ledger; a file of ours has the same table already."""
 
