@@ -14,6 +14,7 @@ from allrounder.model import store_frozen
 from allrounder.model.features import FeatureCache, filled
 from allrounder.tasks import Multiclass
 from allrounder.training.fit import notes_of
+from allrounder.training.settings import Training
 
 KEYS = [bytes([n] * 17) for n in range(9)]
 
@@ -99,9 +100,10 @@ def test_what_does_not_fit_on_the_disk_is_read_in_every_epoch_and_told(tiny, tmp
         patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
         store_frozen(ready, np.arange(4), cache=tmp_path, progress=lambda *_: None)
     assert not ready.stored
-    assert "too little room to keep what frozen layers say of text" in notes_of(ready)[0]
+    (note,) = notes_of(ready, Training())
+    assert "too little room to keep what frozen layers say of text" in note
     store_frozen(ready, np.arange(4), cache=tmp_path, progress=lambda *_: None)
-    assert ready.stored and not notes_of(ready)
+    assert ready.stored and not notes_of(ready, Training())
 
 
 def test_new_records_cost_only_themselves(tiny, tmp_path):

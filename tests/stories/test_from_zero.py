@@ -16,7 +16,7 @@ sources: [{path: texts.jsonl}]
 inputs: {text: {kind: hashing, width: 64, buckets: 2048}}
 tasks: {topic: {kind: multiclass, labels: [markets, sport]}}
 active: {kind: margin, n: 30, start_n: 20, random_share: 0.4}
-training: {epochs: 12, lr: 3.0e-3, probe: false}
+training: {epochs: 20, head_lr: 1.0e-2, probe: false}
 """
 
 WANTED = 120
@@ -70,4 +70,4 @@ def test_from_no_label_to_a_judged_model(tmp_path, visit, capsys):
     assert found.tasks["topic"].num_records > 5
     answers = Project.load(file).predict([{"text": row["text"]} for row in rows])
     right = [one["topic"]["label"] == row["topic"] for one, row in zip(answers, rows, strict=True)]
-    assert sum(right) > 0.58 * len(rows)
+    assert sum(right) > 0.85 * len(rows)  # 393 to 398 of 400

@@ -12,7 +12,9 @@ from making import hashing, made, settings, tiny_text
 from allrounder.errors import DataError
 from allrounder.tasks import Multiclass, Regression, Spans
 from allrounder.training.epochs import Epochs, grouped
+from allrounder.training.fit import notes_of
 from allrounder.training.loop import Loop, parameter_groups
+from allrounder.training.settings import Training
 
 TASKS = {
     "topic": Multiclass(labels=["a", "b", "c"]),
@@ -274,6 +276,17 @@ def test_an_encoder_without_layers_learns_at_the_rate_of_heads():
     model = made(TASKS, rows_of(3)).model
     rates = {group["lr"] for group in parameter_groups(model, settings(lr=1e-5, head_lr=1e-2))}
     assert rates == {1e-2}
+
+
+def test_a_rate_that_moved_nothing_is_told(tiny):
+    words = "`training.lr: 0.1` moved nothing: no pretrained layer learned."
+    kinds = {"full": tiny_text(tiny), "frozen": tiny_text(tiny, tune="frozen"), "small": hashing()}
+    told = {}
+    for name, encoder in kinds.items():
+        prepared = made({"topic": TASKS["topic"]}, rows_of(3), inputs={"text": encoder})
+        notes = [notes_of(prepared, settings(lr=lr)) for lr in (0.1, Training.lr)]
+        told[name] = [sum(one.startswith(words) for one in some) for some in notes]
+    assert told == {"full": [0, 0], "frozen": [1, 0], "small": [1, 0]}
 
 
 def test_layers_wake_one_after_another_from_the_top(tiny):

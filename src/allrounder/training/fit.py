@@ -28,7 +28,9 @@ from allrounder.training.course import CHECKPOINT, Course, train
 from allrounder.training.job import Job, fill, kept_chance
 from allrounder.training.keeping import SOUP, Keeper
 from allrounder.training.lift import lifted
+from allrounder.training.loop import moved_by_lr
 from allrounder.training.probe import probe
+from allrounder.training.settings import Training
 from allrounder.training.twins import Comparison, compare, tell_of, visits
 
 
@@ -81,7 +83,7 @@ def fit(
         project=job.run.project(),
         environment=environment(),
         split="test",
-        notes=[*job.records.notes, *course.notes, *notes_of(prepared), *shelved],
+        notes=[*job.records.notes, *course.notes, *notes_of(prepared, job.settings), *shelved],
         created=environment()["created"],
     )
     _save(job, model, own, calibration, report)
@@ -115,9 +117,14 @@ HEARD = "only their beginning was read."
 """What became of values that are longer than their encoder reads at once."""
 
 
-def notes_of(prepared: Prepared) -> list[str]:
-    """Say which inputs have values longer than their encoder reads, or are read in every epoch."""
+def notes_of(prepared: Prepared, settings: Training) -> list[str]:
+    """Say which inputs are cut or read in every epoch, and whether `lr` was set for nothing."""
     notes = []
+    if settings.lr != Training.lr and not moved_by_lr(prepared.model, settings):
+        notes.append(
+            f"`training.lr: {settings.lr:g}` moved nothing: no pretrained layer learned. What "
+            "starts from nothing learns at `training.head_lr`."
+        )
     for name, encoder in prepared.model.inputs.items():
         full = prepared.tokens[name].full
         long = int((full > encoder.reach).sum())

@@ -256,6 +256,13 @@ def parameter_groups(model: Model, settings: Training) -> list[dict[str, Any]]:
     ]
 
 
+def moved_by_lr(model: Model, settings: Training) -> bool:
+    """Return whether any weight learns at `lr`, rather than at `head_lr`."""
+    twice = replace(settings, lr=2 * settings.lr)
+    rates = [[one["lr"] for one in parameter_groups(model, some)] for some in (settings, twice)]
+    return rates[0] != rates[1]
+
+
 def _weighting_group(loop: Loop) -> list[dict[str, Any]]:
     """Return the group of what a weighting learns, if it does: the heads' rate, no decay."""
     weights, lr = list(loop.descent.learned.values()), loop.settings.head_lr

@@ -107,8 +107,8 @@ class Training:
             0 too.
         batch_records: the most records in a batch.
         batch_tokens: the most tokens in a batch, padding included.
-        lr: the learning rate of encoders.
-        head_lr: the learning rate of heads and fusion, which start from nothing.
+        lr: the learning rate of pretrained encoders.
+        head_lr: the learning rate of what starts from nothing: heads, fusion, small encoders.
         optimizer: `adamw` or `sgd`.
         schedule: `linear`, `cosine` or `constant`, each with warm-up.
         sampling: how often records of each group of tasks are drawn.
