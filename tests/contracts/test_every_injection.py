@@ -1,5 +1,6 @@
 """What every kind of injection promises. A kind without a row in EXAMPLES fails."""
 
+import copy
 import itertools
 from dataclasses import replace
 
@@ -92,12 +93,23 @@ def answers(ready):
     return Answerer([(ready.model, list(TASKS))], {}).answers(ready, np.arange(len(ready)))
 
 
-def trained(kind, inputs, epochs=60):
+@pytest.fixture(scope="module")
+def learned():
+    """The weights that came of training, by kind: it takes seconds."""
+    return {}
+
+
+@pytest.fixture
+def trained(kind, inputs, learned):
+    """A model that learned from the rows."""
     ready = prepared(kind, inputs)
-    rates = {"head_lr": 0.02, "lr": 0.004}
-    loop = Loop(ready.model, ready, np.arange(len(ready)), settings(epochs=epochs, **rates))
-    for _ in loop.steps():
-        pass
+    if kind not in learned:
+        rates = {"head_lr": 0.02, "lr": 0.004}
+        loop = Loop(ready.model, ready, np.arange(len(ready)), settings(epochs=60, **rates))
+        for _ in loop.steps():
+            pass
+        learned[kind] = copy.deepcopy(ready.model.state_dict())
+    ready.model.load_state_dict(learned[kind])
     ready.model.eval()
     return ready
 
@@ -126,8 +138,8 @@ def test_every_weight_learns_from_the_first_step_or_the_second(kind, inputs):
 
 
 @KINDS
-def test_names_never_seen_in_training_are_known_by_what_is_known_of_them(kind, inputs):
-    ready = trained(kind, inputs)
+def test_names_never_seen_in_training_are_known_by_what_is_known_of_them(trained):
+    ready = trained
     base = Base(Snapshot.of([*FACTS, Fact("Oxo", "type", "bank"), Fact("Eva", "type", "coach")]))
     ready.model.knowing = ready.model.knowing.about(base)
     asked = Prepared.of(ready.model, {"text": column([{"text": "Oxo won"}, {"text": "Eva won"}],
@@ -137,8 +149,8 @@ def test_names_never_seen_in_training_are_known_by_what_is_known_of_them(kind, i
 
 
 @KINDS
-def test_a_changed_fact_changes_the_answer_at_once(kind, inputs):
-    ready = trained(kind, inputs)
+def test_a_changed_fact_changes_the_answer_at_once(trained):
+    ready = trained
     swapped = [
         Fact(f.subject, f.predicate, {"bank": "coach", "coach": "bank"}.get(f.object, f.object))
         for f in FACTS
@@ -152,8 +164,8 @@ def test_a_changed_fact_changes_the_answer_at_once(kind, inputs):
 
 
 @KINDS
-def test_a_fact_that_is_kept_back_is_as_if_it_were_not_known(kind, inputs):
-    ready, asks = trained(kind, inputs, 8), {"text": column(ROWS[:1], "text", "string")}
+def test_a_fact_that_is_kept_back_is_as_if_it_were_not_known(trained):
+    ready, asks = trained, {"text": column(ROWS[:1], "text", "string")}
     number = BASE.snapshot.entities.index(FIRMS[0])
     asked = Prepared.of(ready.model, asks)
     hidden = replace(asked, hidden={0: {Lent("text", 0, number, "type: bank")}})
@@ -169,16 +181,16 @@ def test_a_fact_that_is_kept_back_is_as_if_it_were_not_known(kind, inputs):
 
 
 @KINDS
-def test_an_empty_knowledge_base_is_no_obstacle(kind, inputs):
-    ready = trained(kind, inputs)
+def test_an_empty_knowledge_base_is_no_obstacle(trained):
+    ready = trained
     ready.model.knowing = ready.model.knowing.about(Base(empty()))
     asked = Prepared.of(ready.model, {"text": column(ROWS, "text", "string")})
     assert len(answers(asked)) == len(ROWS)
 
 
 @KINDS
-def test_an_answer_does_not_depend_on_its_batch(kind, inputs):
-    ready = trained(kind, inputs)
+def test_an_answer_does_not_depend_on_its_batch(trained):
+    ready = trained
     together = answers(ready)
     answerer = Answerer([(ready.model, list(TASKS))], {})
     for place in range(len(FIRMS) + 1):
@@ -190,8 +202,8 @@ def test_an_answer_does_not_depend_on_its_batch(kind, inputs):
 
 
 @KINDS
-def test_a_saved_model_answers_the_same(kind, inputs, tmp_path):
-    ready = trained(kind, inputs)
+def test_a_saved_model_answers_the_same(trained, tmp_path):
+    ready = trained
     save_model(tmp_path, ready.model, {})
     injections = list(ready.model.knowing.injections.values())
     readers = kept_readers(tmp_path, ready.model.inputs, injections)

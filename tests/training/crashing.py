@@ -16,10 +16,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib.figure
+import pandas
+import rich.progress
+import scipy.stats
+import sklearn.metrics
 import torch
+from transformers import AutoModel, AutoTokenizer, BertModel
 
-from allrounder import Error, Project
-from allrounder.training import fit  # noqa: F401 - imported before the first fork
+from allrounder import Error, Project, running
+from allrounder.encoders import transformer
+from allrounder.evaluation import gate
+
+IMPORTED = (matplotlib, pandas, rich, scipy, sklearn, running, transformer, gate)
+IMPORTED += (AutoModel, AutoTokenizer, BertModel)
+"""What a training needs somewhere on its way: loaded before the first fork, not in each life."""
 
 
 def die() -> None:
