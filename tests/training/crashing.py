@@ -1,10 +1,10 @@
 """Trains copies of a project in processes that are killed, goes on with them, and tells what came.
 
-Run as a program: ``python crashing.py PROJECT FOLDER MOMENTS``, where MOMENTS is a JSON list. A
-number k kills the process with SIGKILL just before it puts its k-th file in place; "step k" kills
-it after the k-th training step; a list of moments kills it again and again. Prints JSON: what the
-undisturbed run came to, and what each of the others did. Each life is a fork, so that torch is
-imported once.
+Run as a program it takes lines of JSON, each a list of a project, a folder and moments, and answers
+each with a line: what the undisturbed run came to, and what each of the others did. A number k
+kills the process with SIGKILL just before it puts its k-th file in place; "step k" kills it after
+the k-th training step; a list of moments kills it again and again. Each life is a fork, so that
+torch is imported once.
 """
 
 import hashlib
@@ -118,4 +118,6 @@ def main(project: Path, folder: Path, moments: list[Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))))
+    for line in sys.stdin:
+        project, folder, moments = json.loads(line)
+        print(json.dumps(main(Path(project), Path(folder), moments)), flush=True)

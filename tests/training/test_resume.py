@@ -34,37 +34,44 @@ def project(folder: Path, sections: dict | None = None, **training) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lives(tmp_path_factory):
+def killed(tmp_path_factory):
+    """Return what trains a project, undisturbed and killed, and tells what became of it."""
+    log = tmp_path_factory.mktemp("log") / "stderr"
+    program = [sys.executable, Path(__file__).with_name("crashing.py")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log.open("w")}
+    with subprocess.Popen(program, text=True, env=ENVIRONMENT, **pipes) as running:
+
+        def tell(folder: Path, moments: list, sections: dict | None = None, **training) -> dict:
+            file = project(folder / "desk", sections, **training)
+            print(json.dumps([str(file), str(folder / "lives"), moments]), file=running.stdin)
+            running.stdin.flush()
+            answer = running.stdout.readline()
+            assert answer, log.read_text()
+            return json.loads(answer)
+
+        yield tell
+        running.stdin.close()
+    pipes["stderr"].close()
+
+
+@pytest.fixture(scope="module")
+def lives(killed, tmp_path_factory):
     """What became of the runs that were killed at each of MOMENTS."""
     return killed(tmp_path_factory.mktemp("killed"), MOMENTS)
 
 
-def killed(folder: Path, moments: list, sections: dict | None = None, **training) -> dict:
-    program = Path(__file__).with_name("crashing.py")
-    words = [
-        str(project(folder / "desk", sections, **training)),
-        str(folder / "lives"),
-        json.dumps(moments),
-    ]
-    done = subprocess.run(
-        [sys.executable, program, *words], capture_output=True, text=True, env=ENVIRONMENT
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.mark.parametrize("moment", [m for m in MOMENTS if m not in BEFORE_THE_RUN], ids=str)
 def test_a_killed_training_goes_on_to_the_same_scores_and_weights(lives, moment):
-    whole, killed = lives["null"], lives[json.dumps(moment)]
-    *deaths, last = killed["lives"]
+    whole, cut = lives["null"], lives[json.dumps(moment)]
+    *deaths, last = cut["lives"]
     assert set(deaths) == {"killed"}
     assert last.startswith("done")
     for what in ("tasks", "snapshots", "history", "calibration", "weights", "run"):
-        assert killed[what] == whole[what], what
+        assert cut[what] == whole[what], what
 
 
 @pytest.mark.parametrize("kind", ["dwa", "famo", "uncertainty", "pcgrad"])
-def test_what_a_weighting_remembers_outlives_a_kill(tmp_path, kind):
+def test_what_a_weighting_remembers_outlives_a_kill(killed, tmp_path, kind):
     if kind == "pcgrad":
         pytest.importorskip("torchjd")
     found = killed(tmp_path, ["step 15"], weighting=kind, evaluate_every=2)
@@ -80,7 +87,7 @@ def test_what_a_weighting_remembers_outlives_a_kill(tmp_path, kind):
     [{"ema": 0.9}, {"r_drop": 1.0}, {"ema": 0.9, "r_drop": 1.0, "snapshots": "soup"}],
     ids=lambda keys: "+".join(keys),
 )
-def test_what_regularises_goes_on_as_if_nothing_had_happened(tmp_path, keys):
+def test_what_regularises_goes_on_as_if_nothing_had_happened(killed, tmp_path, keys):
     found = killed(tmp_path, ["step 15"], evaluate_every=1, patience=9, **keys)
     whole, cut = found["null"], found['"step 15"']
     assert cut["lives"][0] == "killed"
@@ -89,7 +96,7 @@ def test_what_regularises_goes_on_as_if_nothing_had_happened(tmp_path, keys):
         assert cut[what] == whole[what], what
 
 
-def test_words_that_are_told_beside_the_tasks_are_the_same_after_a_kill(tmp_path):
+def test_words_that_are_told_beside_the_tasks_are_the_same_after_a_kill(killed, tmp_path):
     words = {"kind": "masked", "weight": 0.5, "batch_records": 12}
     found = killed(tmp_path, ["step 15"], evaluate_every=1, patience=9, pretraining=words)
     whole, cut = found["null"], found['"step 15"']
@@ -101,7 +108,7 @@ def test_words_that_are_told_beside_the_tasks_are_the_same_after_a_kill(tmp_path
 
 
 @pytest.mark.parametrize("kind", ["concat", "attention"])
-def test_inputs_that_are_hidden_by_chance_are_the_same_after_a_kill(tmp_path, kind):
+def test_inputs_that_are_hidden_by_chance_are_the_same_after_a_kill(killed, tmp_path, kind):
     tasks = newsroom()["tasks"]
     tasks["entities"]["of"] = tasks["mood"]["of"] = "text"
     news = {"path": "news.csv", "map": {"headline": "text", "about": "topic", "number": "note"}}
@@ -121,8 +128,8 @@ def test_inputs_that_are_hidden_by_chance_are_the_same_after_a_kill(tmp_path, ki
 
 @pytest.mark.parametrize("moment", BEFORE_THE_RUN)
 def test_killed_before_a_run_began_there_is_nothing_to_resume(lives, moment):
-    killed, refused = lives[json.dumps(moment)]["lives"]
-    assert killed == "killed"
+    died, refused = lives[json.dumps(moment)]["lives"]
+    assert died == "killed"
     assert refused.startswith("refused There is no interrupted run under ")
     assert refused.endswith("Try: allrounder train")
 
