@@ -1,9 +1,9 @@
 """Let cleanlab find label errors; runs in an environment of its own.
 
 `python label_errors_peer.py JOB.json THREADS`: a file of out-of-fold probabilities [n, O], and the
-label that each record carries, as a number. Both ways to find are ranked by normalized margin;
-everything else is cleanlab's default. Prints one line of JSON a way: `answers`, the records it
-lists, the likeliest errors first, and its `name`.
+label that each record carries, as a number. Everything but how it finds and how it ranks is
+cleanlab's default. Prints one line of JSON a way: `answers`, the records it lists, the likeliest
+errors first, and its `name`.
 """
 
 import json
@@ -17,8 +17,13 @@ with open(sys.argv[1], encoding="utf-8") as file:
 chances = np.load(job["chances"])
 given = np.array(job["given"])
 
-for way in ("prune_by_noise_rate", "confident_learning"):
+for way, ranked in (
+    ("prune_by_noise_rate", "normalized_margin"),
+    ("prune_by_noise_rate", "self_confidence"),
+    ("confident_learning", "normalized_margin"),
+):
     found = find_label_issues(
-        given, chances, filter_by=way, return_indices_ranked_by="normalized_margin", n_jobs=1
+        given, chances, filter_by=way, return_indices_ranked_by=ranked, n_jobs=1
     )
-    sys.stdout.write(json.dumps({"answers": found.tolist(), "name": way}) + "\n")
+    name = f"{way}, {ranked}"
+    sys.stdout.write(json.dumps({"answers": found.tolist(), "name": name}) + "\n")

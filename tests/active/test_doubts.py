@@ -101,14 +101,31 @@ def test_the_confident_joint_by_hand():
     """Two options; the levels are the means of own chances: 0.7 for the first, 0.8 for the second.
 
     The third record carries the first and speaks for the second alone; the sixth and the last one
-    speak for nothing, since they reach neither level.
+    speak for nothing, since they reach neither level. So one of five firsts is wrong, 1.2 of six:
+    the record of which the second is likeliest by odds, not the last one, of which the first is.
     """
     first = np.array([0.9, 0.9, 0.1, 0.9, 0.8, 0.6, 0.1, 0.1, 0.1, 0.1, 0.6])
     given = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
     other, sure, errors = confident(np.stack([first, 1 - first], axis=1), given)
     assert other.tolist() == [0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1]
-    assert sure[2] == pytest.approx((1 + 0.9 - 0.1) / 2)
+    assert sure[2] == pytest.approx(0.9 / (0.9 + 0.1))
     assert errors == pytest.approx(6 * 1 / 5)
+
+
+def test_odds_count_and_not_differences():
+    """Among many labels no other one need be likely: that of the second is 101 times likelier.
+
+    Of every four firsts that speak for a label one speaks for another: 7.5 of these 30 are wrong.
+    """
+    rows = [[0.9, 0.1, 0.0], [0.001, 0.101, 0.05], [0.9, 0.1, 0.0], [0.05, 0.95, 0.0],
+            [0.3, 0.5, 0.2], [0.9, 0.1, 0.0], [0.1, 0.9, 0.0]]  # fmt: skip
+    chances = np.array([[*row, *[0.02] * 7] for row in rows * 5])
+    given = np.array([0, 0, 0, 0, 0, 0, 1] * 5)
+    other, sure, errors = confident(chances, given)
+    assert errors == pytest.approx(7.5)
+    found = np.flatnonzero(other != given) % len(rows)
+    assert sorted(found.tolist()) == [1, 1, 1, 1, 1, 3, 3, 3]
+    assert sure[1] > sure[3] > sure[4] > sure[0]
 
 
 def test_a_number_is_far_by_the_modified_z_score():

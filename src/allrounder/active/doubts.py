@@ -1,9 +1,11 @@
 """Labels that are likely wrong: what heads that never saw a record say against its label.
 
-Confident learning (Northcutt, Jiang and Chuang 2021): the labelled records are cut into folds, and
-each fold is answered by a head that learned from the others. A record speaks for a label where
-that is at least as likely as it is, on average, for the records that carry it; of several such
-labels the likeliest counts. Records that speak for another label than their own are doubtful.
+The labelled records are cut into folds, and each fold is answered by a head that learned from the
+others. How many labels are wrong is estimated by confident learning (Northcutt, Jiang and Chuang
+2021): a record speaks for a label where that is at least as likely as it is, on average, for the
+records that carry it; of several such labels the likeliest counts, and the joint of given and
+spoken labels says how many differ. That many are doubtful: those of which another label is likelier
+than the given one by the most, as odds.
 """
 
 from collections.abc import Sequence
@@ -38,7 +40,7 @@ class Doubt:
         at: the record, as a place among those that were looked at.
         given: its label.
         other: what heads say instead.
-        sure: how sure that is, from 0 to 1: half of 1 + p(other) − p(given) for names, 1 − FAR / z
+        sure: how sure that is, from 0 to 1: p(other) / (p(other) + p(given)) for names, 1 − FAR / z
             for numbers of a modified z-score of z.
     """
 
@@ -109,7 +111,9 @@ def out_of_fold(
 
 
 def confident(chances: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return which option each record speaks for, how surely, and how many are wrong by estimate.
+    """Return the likelier option of doubtful records, how sure it is, and how many are wrong.
+
+    The estimate says how many are doubtful. Other records keep the option that they carry.
 
     Args:
         chances: how likely each option is, by heads that did not see the record: [n, O].
@@ -127,9 +131,15 @@ def confident(chances: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.nd
     np.add.at(joint, (given[has], best[has]), 1)
     rows = joint.sum(axis=1)
     wrong = np.divide(rows - joint.diagonal(), rows, out=np.zeros(size), where=rows > 0)
-    other = np.where(has & (counts[given] >= FEWEST), best, given)
-    sure = (1 + chances[np.arange(n), other] - own) / 2
-    return other, sure, float((wrong * counts)[counts >= FEWEST].sum())
+    errors = float((wrong * counts)[counts >= FEWEST].sum())
+    likeliest = chances.argmax(axis=1)
+    top = chances[np.arange(n), likeliest]
+    sure = np.divide(top, top + own, out=np.full(n, 0.5), where=top > 0)
+    may = np.flatnonzero((likeliest != given) & (counts[given] >= FEWEST))
+    surest = may[np.argsort(-sure[may], kind="stable")][: round(errors)]
+    other = given.copy()
+    other[surest] = likeliest[surest]
+    return other, sure, errors
 
 
 def _of_several(

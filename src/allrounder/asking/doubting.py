@@ -221,7 +221,7 @@ def _in_task(desk: Desk, name: str, notes: list[str]) -> tuple[list[Doubtful], D
     labels = [known[at] for at in places]
     found = doubted(desk.pool.tasks[name], vectors, labels, seed=desk.strategy.seed)
     mine = [
-        Doubtful(_key(desk, places[one.at]), name, one.given, one.other, round(one.sure, 4))
+        Doubtful(_key(desk, places[one.at]), name, one.given, one.other, round(one.sure, 6))
         for one in found.doubts
     ]
     return [*split, *mine], found
