@@ -11,8 +11,9 @@ from browsers import chrome, visit
 from hypothesis import settings
 from making import save_tiny_decoder, save_tiny_encoder, write_newsroom
 from models import save_tiny_model
+from postgres import database, postgres, schema
 
-__all__ = ["chrome", "visit"]
+__all__ = ["chrome", "database", "postgres", "schema", "visit"]
 
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
 settings.load_profile("quick")

@@ -10,10 +10,13 @@ from allrounder.labeling.people import Person
 PEOPLE = [Person(name) for name in ("ada", "bob", "eve")]
 
 
-@pytest.fixture
-def desks(tmp_path):
-    """One desk a person over the same records."""
-    file = project(tmp_path / "news", n=60, tasks={"topic": TASKS["topic"]})
+@pytest.fixture(params=["file", "postgres"])
+def desks(request, tmp_path):
+    """One desk a person over the same records, and a ledger that they share."""
+    ledger = {}
+    if request.param == "postgres":
+        ledger["ledger"] = request.getfixturevalue("database")
+    file = project(tmp_path / "news", n=60, tasks={"topic": TASKS["topic"]}, **ledger)
     made = [desk(file) for _ in PEOPLE]
     yield made
     for one in made:
