@@ -23,7 +23,7 @@ from peer import Peer
 from readers import rated
 
 from allrounder.active.learner import PENALTY
-from allrounder.asking.desk import Desk, chosen_strategy, open_desk
+from allrounder.asking.inquiry import Inquiry, chosen_strategy, open_inquiry
 from allrounder.documents import to_yaml
 from allrounder.errands import Errands
 from allrounder.labeling.chooser import COMMAND, described
@@ -76,15 +76,15 @@ def written(folder: Path) -> list[dict[str, str]]:
     return list(labels[-MANY:])
 
 
-def opened(plan: Plan) -> Desk:
+def opened(plan: Plan) -> Inquiry:
     """Return the pool, its vectors read or made."""
     strategy = chosen_strategy(plan, None)
-    return open_desk(plan, runs=plan.folder / "runs", strategy=strategy, tell=lambda *_: None)
+    return open_inquiry(plan, runs=plan.folder / "runs", strategy=strategy, tell=lambda *_: None)
 
 
-def answer(desk: Desk, ledger: Path, truths: list[dict[str, str]]) -> None:
+def answer(inquiry: Inquiry, ledger: Path, truths: list[dict[str, str]]) -> None:
     """Let somebody answer texts at the end of the pool."""
-    pairs = list(zip(desk.pool.keys[-len(truths) :].tolist(), truths, strict=True))
+    pairs = list(zip(inquiry.pool.keys[-len(truths) :].tolist(), truths, strict=True))
     with Answers(ledger) as found:
         for name in TASKS:
             said = {"who": "ada", "task": name, "act": "label", "seconds": 2.0}
@@ -136,13 +136,13 @@ def commands(file: Path) -> list[str]:
     return ["allrounder ask, margin", "", f"{np.median(took):.1f}", f"{max(took):.1f}", ""]
 
 
-def peers(desk: Desk, folder: Path) -> list[list[str]]:
+def peers(inquiry: Inquiry, folder: Path) -> list[list[str]]:
     """Return a row a peer: how long it takes for one task with all vectors in memory."""
     table = folder / "vectors.npy"
-    np.save(table, desk.pool.vectors["domain"].tables[0][np.arange(len(desk.pool))])
-    known = desk.known.places("domain")
-    labels = [desk.known.labels["domain"][place] for place in known.tolist()]
-    scale = desk.pool.vectors["domain"].scales[0]
+    np.save(table, inquiry.pool.vectors["domain"].tables[0][np.arange(len(inquiry.pool))])
+    known = inquiry.known.places("domain")
+    labels = [inquiry.known.labels["domain"][place] for place in known.tolist()]
+    scale = inquiry.pool.vectors["domain"].scales[0]
     asked = {"vectors": str(table), "scale": scale, "known": known.tolist(), "labels": labels,
              "C": 1 / PENALTY, "n": 20, "batches": BATCHES}  # fmt: skip
     return [
@@ -160,10 +160,10 @@ def main() -> None:
     file = folder / "big.yaml"
     plan = read_plan(file)
     began = time.perf_counter()
-    desk = opened(plan)
+    inquiry = opened(plan)
     once = time.perf_counter() - began
-    assert len(desk.pool) == COUNT, "equal contents would shift the last texts"
-    answer(desk, folder / "ledger.db", truths[-ANSWERED:])
+    assert len(inquiry.pool) == COUNT, "equal contents would shift the last texts"
+    answer(inquiry, folder / "ledger.db", truths[-ANSWERED:])
     table = [
         ["20 questions", "first s", "median s", "longest s", "memory GB"],
         ["read and encoded once", f"{once:.0f}", "", "", ""],
@@ -171,7 +171,7 @@ def main() -> None:
         commands(file),
         *peers(opened(plan), folder),
     ]
-    answer(desk, folder / "ledger.db", truths)
+    answer(inquiry, folder / "ledger.db", truths)
     table.append(batches(plan, "margin", f", {MANY:,} answers a task"))
     keep(
         "pool",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from allrounder import errands, synthesizing
-from allrounder.asking.desk import chosen_strategy, open_desk
+from allrounder.asking.inquiry import chosen_strategy, open_inquiry
 from allrounder.checking import in_numbers, load_records
 from allrounder.errors import Error, RunError
 from allrounder.evaluation import Report
@@ -67,7 +67,7 @@ def _errand(told: Mapping[str, Any]) -> None:
     folder = Path(told["folder"])
     plan = make_plan(told["sections"], folder=folder, name=told["name"])
     make_run(plan, runs=folder / "runs", tell=_silent)
-    open_desk(plan, runs=folder / "runs", strategy=chosen_strategy(plan, None), tell=_silent)
+    open_inquiry(plan, runs=folder / "runs", strategy=chosen_strategy(plan, None), tell=_silent)
 
 
 def _silent(stage: str, done: float, total: float, word: str) -> None:

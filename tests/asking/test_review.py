@@ -7,7 +7,7 @@ import pytest
 from sentences import sentences, write_sentences
 
 from allrounder import Project
-from allrounder.asking import open_desk
+from allrounder.asking import open_inquiry
 from allrounder.asking.review import Review
 from allrounder.checking import load_records
 from allrounder.ledger import Answer, Answers, Question
@@ -89,5 +89,7 @@ def test_a_review_that_cannot_be_read_is_made_anew(file):
 def test_what_judges_is_what_nobody_learns_from(file):
     answered(file)
     plan = read_plan(file)
-    desk = open_desk(plan, runs=file.parent / "runs", strategy=plan.active, tell=lambda *_: None)
-    assert np.isin(desk.planner.trained("topic"), np.flatnonzero(desk.pool.splits == 0)).all()
+    inquiry = open_inquiry(
+        plan, runs=file.parent / "runs", strategy=plan.active, tell=lambda *_: None
+    )
+    assert np.isin(inquiry.planner.trained("topic"), np.flatnonzero(inquiry.pool.splits == 0)).all()

@@ -5,7 +5,7 @@ import pytest
 from sentences import sentences, write_sentences
 
 from allrounder import Project
-from allrounder.asking import open_desk
+from allrounder.asking import open_inquiry
 from allrounder.errors import ProjectError
 from allrounder.plan import read_plan
 
@@ -20,7 +20,7 @@ rules:
 
 def desk_of(file):
     plan = read_plan(file)
-    return open_desk(plan, runs=file.parent / "runs", strategy=plan.active, tell=lambda *_: None)
+    return open_inquiry(plan, runs=file.parent / "runs", strategy=plan.active, tell=lambda *_: None)
 
 
 def write(folder, **active):
@@ -45,16 +45,18 @@ def test_spans_are_asked_by_the_margins_of_their_tokens_once_there_is_a_run(file
     after = project.ask()
     spans = [one for one in after.questions if one.task == "who"]
     assert {one.strategy for one in spans} == {"margin"}
-    sight = (desk := desk_of(file)).planner.sight("who", desk.pool.order(0), desk.known.opened)
-    every = desk.voices["who"].unsure("who", sight.open, desk.strategy.unsure)
+    sight = (inquiry := desk_of(file)).planner.sight(
+        "who", inquiry.pool.order(0), inquiry.known.opened
+    )
+    every = inquiry.voices["who"].unsure("who", sight.open, inquiry.strategy.unsure)
     best = sorted(every, reverse=True)[: len(spans)]
     assert sorted(one.score for one in spans) == pytest.approx(sorted(best), abs=1e-4)
 
 
 def test_a_token_margin_is_the_mean_over_the_tokens_of_a_text(file):
     Project.load(file).train()
-    desk = desk_of(file)
-    speaker = desk.voices["who"]
+    inquiry = desk_of(file)
+    speaker = inquiry.voices["who"]
     places = np.arange(5)
     ones = speaker.unsure("who", places, lambda chances: np.ones(len(chances)))
     assert np.allclose(ones, 1)
@@ -89,11 +91,11 @@ def test_violations_wants_answers_that_rules_changed_or_that_break_some(tmp_path
     project = Project.load(file)
     assert {one.strategy for one in project.ask().questions} == {"k_means"}
     project.train()
-    desk = desk_of(file)
+    inquiry = desk_of(file)
     found = project.ask()
     assert {one.strategy for one in found.questions} == {"violations"}
     places = np.array([one.place for one in found.questions if one.task == "topic"])
-    texts = desk.records.take("text", desk.gathered.rows[places])
+    texts = inquiry.records.take("text", inquiry.gathered.rows[places])
     for one, text in zip([q for q in found.questions if q.task == "topic"], texts, strict=True):
         answer = project.predict({"text": text})
         wanted = 2 * ("instead_of" in answer["topic"])
@@ -116,11 +118,11 @@ def test_violations_wants_names_that_may_mean_two_things(tmp_path):
     (folder / "firms.tsv").write_text(facts + sectors, "utf-8")
     project = Project.load(file)
     project.train()
-    desk = desk_of(file)
+    inquiry = desk_of(file)
     asked = project.ask().questions
     assert {one.strategy for one in asked} == {"violations"}
     for one in asked:
-        text = desk.records.take("text", desk.gathered.rows[[one.place]])[0]
+        text = inquiry.records.take("text", inquiry.gathered.rows[[one.place]])[0]
         assert one.score == ("Acme Corp" in text)
     assert any(one.score for one in asked)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from allrounder.active.doubts import LEAST, Doubted, doubted
-from allrounder.asking.desk import Desk, chosen_strategy, open_desk
+from allrounder.asking.inquiry import Inquiry, chosen_strategy, open_inquiry
 from allrounder.errors import ProjectError, did_you_mean, listed
 from allrounder.evaluation.table import aligned
 from allrounder.ledger import Answers, given
@@ -150,8 +150,8 @@ def doubts(plan: Plan, *, runs: Path, n: int = 50, tasks: Sequence[str] = (), te
         if name not in plan.tasks:
             hint = did_you_mean(name, plan.tasks)
             raise ProjectError(f"There is no task {name!r}.{hint} Tasks: {listed(plan.tasks)}.")
-    desk = open_desk(plan, runs=runs, strategy=chosen_strategy(plan, None), tell=tell)
-    return look(desk, plan, n=n, tasks=tasks, tell=tell)
+    inquiry = open_inquiry(plan, runs=runs, strategy=chosen_strategy(plan, None), tell=tell)
+    return look(inquiry, plan, n=n, tasks=tasks, tell=tell)
 
 
 def refresh(plan: Plan, *, runs: Path, tell: Tell) -> None:
@@ -163,7 +163,7 @@ def refresh(plan: Plan, *, runs: Path, tell: Tell) -> None:
         if old == name and number < int(before) + max(AGAIN, labels // 10):
             return
     strategy = chosen_strategy(plan, None)
-    look(open_desk(plan, runs=runs, strategy=strategy, tell=tell, waits=False), plan, tell=tell)
+    look(open_inquiry(plan, runs=runs, strategy=strategy, tell=tell, waits=False), plan, tell=tell)
 
 
 def _mark(plan: Plan) -> tuple[str, int]:
@@ -174,18 +174,20 @@ def _mark(plan: Plan) -> tuple[str, int]:
         return ledger.mark
 
 
-def look(desk: Desk, plan: Plan, *, n: int = 50, tasks: Sequence[str] = (), tell: Tell) -> Doubts:
+def look(
+    inquiry: Inquiry, plan: Plan, *, n: int = 50, tasks: Sequence[str] = (), tell: Tell
+) -> Doubts:
     """Return the doubtful labels of a pool that is open, and keep them; arguments as `doubts`."""
     mark, settled = _mark(plan), _settled(plan)
     found: list[Doubtful] = []
     told: dict[str, TaskDoubts] = {}
     notes: list[str] = []
     for name in tasks or plan.tasks:
-        if name not in desk.pool.tasks or desk.pool.tasks[name].reads != "record":
+        if name not in inquiry.pool.tasks or inquiry.pool.tasks[name].reads != "record":
             notes.append(f"{name} is left out: no head of it can be fitted on one vector a record.")
             continue
         tell("doubt", len(told), len(plan.tasks), name)
-        own, one = _in_task(desk, name, notes)
+        own, one = _in_task(inquiry, name, notes)
         own = [each for each in own if (each.key, name) not in settled]
         found += own
         if one is not None:
@@ -193,20 +195,22 @@ def look(desk: Desk, plan: Plan, *, n: int = 50, tasks: Sequence[str] = (), tell
     ordered = list(_by_record(found))
     kept = {
         "answers": mark,
-        "labels": sum(map(len, desk.known.labels.values())),
+        "labels": sum(map(len, inquiry.known.labels.values())),
         "tasks": {name: asdict(one) for name, one in told.items()},
         "doubts": [[one.key, one.task, one.given, one.other, one.sure] for one in ordered],
     }
     write_text(plan.cache / KEPT, json.dumps(kept, ensure_ascii=False))
-    return Doubts(_shown(desk, ordered[:n]), told, notes)
+    return Doubts(_shown(inquiry, ordered[:n]), told, notes)
 
 
-def _in_task(desk: Desk, name: str, notes: list[str]) -> tuple[list[Doubtful], Doubted | None]:
+def _in_task(
+    inquiry: Inquiry, name: str, notes: list[str]
+) -> tuple[list[Doubtful], Doubted | None]:
     """Return what is doubtful in a task; what is to be told of it goes into the notes."""
-    known = desk.known.labels[name]
-    split = list(_disagreeing(desk, name))
+    known = inquiry.known.labels[name]
+    split = list(_disagreeing(inquiry, name))
     apart = {one.key for one in split}
-    places = [at for at in desk.known.places(name).tolist() if _key(desk, at) not in apart]
+    places = [at for at in inquiry.known.places(name).tolist() if _key(inquiry, at) not in apart]
     if len(places) < LEAST or len({str(known[at]) for at in places}) < 2:
         notes.append(
             f"{name} has {len(places):,} labels: too few to doubt any. From {LEAST}, with two "
@@ -215,36 +219,36 @@ def _in_task(desk: Desk, name: str, notes: list[str]) -> tuple[list[Doubtful], D
         return split, None
     if len(places) > MOST:
         notes.append(f"{name}: {MOST:,} of {len(places):,} labels were looked at, by chance.")
-        rng = np.random.default_rng(desk.strategy.seed)
+        rng = np.random.default_rng(inquiry.strategy.seed)
         places = np.sort(rng.choice(places, MOST, replace=False)).tolist()
-    vectors = desk.pool.vectors[name][np.array(places)]
+    vectors = inquiry.pool.vectors[name][np.array(places)]
     labels = [known[at] for at in places]
-    found = doubted(desk.pool.tasks[name], vectors, labels, seed=desk.strategy.seed)
+    found = doubted(inquiry.pool.tasks[name], vectors, labels, seed=inquiry.strategy.seed)
     mine = [
-        Doubtful(_key(desk, places[one.at]), name, one.given, one.other, round(one.sure, 6))
+        Doubtful(_key(inquiry, places[one.at]), name, one.given, one.other, round(one.sure, 6))
         for one in found.doubts
     ]
     return [*split, *mine], found
 
 
-def _disagreeing(desk: Desk, name: str) -> Iterator[Doubtful]:
+def _disagreeing(inquiry: Inquiry, name: str) -> Iterator[Doubtful]:
     """Yield records of which others with the same content have another label."""
-    rows = desk.records.indices(task=name)
-    places = desk.gathered.place[rows]
-    often = np.bincount(places, minlength=len(desk.pool)) > 1
+    rows = inquiry.records.indices(task=name)
+    places = inquiry.gathered.place[rows]
+    often = np.bincount(places, minlength=len(inquiry.pool)) > 1
     rows = rows[often[places]]
     labels: dict[int, dict[str, Any]] = defaultdict(dict)
-    values = desk.records.take(name, rows) if len(rows) else []
-    for place, value in zip(desk.gathered.place[rows].tolist(), values, strict=True):
+    values = inquiry.records.take(name, rows) if len(rows) else []
+    for place, value in zip(inquiry.gathered.place[rows].tolist(), values, strict=True):
         labels[place].setdefault(canonical(value), value)
     for place, different in labels.items():
         if len(different) > 1:
-            given = desk.known.labels[name][place]
-            yield Doubtful(_key(desk, place), name, given, None, 1.0)
+            given = inquiry.known.labels[name][place]
+            yield Doubtful(_key(inquiry, place), name, given, None, 1.0)
 
 
-def _key(desk: Desk, place: int) -> str:
-    return format(int(desk.pool.keys[place]), "016x")
+def _key(inquiry: Inquiry, place: int) -> str:
+    return format(int(inquiry.pool.keys[place]), "016x")
 
 
 def _settled(plan: Plan) -> set[tuple[str, str]]:
@@ -262,11 +266,11 @@ def _by_record(found: Sequence[Doubtful]) -> Iterator[Doubtful]:
     yield from sorted(found, key=lambda one: (-sums[one.key], one.key, -one.sure))
 
 
-def _shown(desk: Desk, found: Sequence[Doubtful]) -> list[Doubtful]:
+def _shown(inquiry: Inquiry, found: Sequence[Doubtful]) -> list[Doubtful]:
     """Return doubts with their records as a person would read them."""
     keys = np.array([int(one.key, 16) for one in found], dtype=np.uint64)
-    rows = [int(desk.gathered.rows[place]) for place in desk.gathered.places(keys)]
-    texts = desk.records.legible(desk.records.fields, rows) if rows else []
+    rows = [int(inquiry.gathered.rows[place]) for place in inquiry.gathered.places(keys)]
+    texts = inquiry.records.legible(inquiry.records.fields, rows) if rows else []
     return [
         Doubtful(**{**asdict(one), "record": text}) for one, text in zip(found, texts, strict=True)
     ]

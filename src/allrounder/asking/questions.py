@@ -11,7 +11,7 @@ from allrounder.active import Strategy
 from allrounder.active.cost import Cost
 from allrounder.active.learner import Learner
 from allrounder.active.planning import Asked, Planner
-from allrounder.asking.desk import Desk, chosen_strategy, open_desk
+from allrounder.asking.inquiry import Inquiry, chosen_strategy, open_inquiry
 from allrounder.asking.review import Review, review
 from allrounder.errors import ProjectError
 from allrounder.evaluation.table import aligned
@@ -128,71 +128,73 @@ def ask(
     if minutes is not None and not minutes > 0:
         raise ProjectError(f"`minutes` must be more than 0. Got {minutes}.")
     found = chosen_strategy(plan, strategy)
-    desk = open_desk(plan, runs=runs, strategy=found, tell=tell, waits=waits)
+    inquiry = open_inquiry(plan, runs=runs, strategy=found, tell=tell, waits=waits)
     with Answers(plan.where) as ledger:
         events, before = list(ledger.events()), list(ledger.questions())
-        desk.remember(events)
-        looked = review(desk, before, events, path=plan.cache / "review.json")
-        desk.lost = looked.lost if looked else frozenset()
+        inquiry.remember(events)
+        looked = review(inquiry, before, events, path=plan.cache / "review.json")
+        inquiry.lost = looked.lost if looked else frozenset()
         cost = Cost.measured(events, found)
         wanted = n or (cost.most(minutes) if minutes else found.n)
-        planner = desk.planner
+        planner = inquiry.planner
         questions = planner.questions(wanted, turn=len(before))
         if minutes:
             questions = cost.within(questions, minutes)
-        suggestions = suggested(desk, planner, questions)
-        batch = ledger.ask(_rows(desk, questions, suggestions)) if questions else ""
-    rows = [int(desk.gathered.rows[one.place]) for one in questions]
+        suggestions = suggested(inquiry, planner, questions)
+        batch = ledger.ask(_rows(inquiry, questions, suggestions)) if questions else ""
+    rows = [int(inquiry.gathered.rows[one.place]) for one in questions]
     return Asking(
         questions=questions,
         batch=batch,
-        shown=desk.records.legible(desk.records.fields, rows) if rows else [],
+        shown=inquiry.records.legible(inquiry.records.fields, rows) if rows else [],
         suggestions=suggestions,
-        origin=desk.origin,
+        origin=inquiry.origin,
         seconds=cost.of(questions),
-        notes=_notes(desk, questions, 0 if minutes else wanted),
+        notes=_notes(inquiry, questions, 0 if minutes else wanted),
         review=looked,
     )
 
 
 def _rows(
-    desk: Desk, questions: Sequence[Asked], suggestions: Sequence[Mapping[str, Any] | None]
+    inquiry: Inquiry, questions: Sequence[Asked], suggestions: Sequence[Mapping[str, Any] | None]
 ) -> list[Question]:
     return [
         Question(
-            key=format(int(desk.pool.keys[one.place]), "016x"),
+            key=format(int(inquiry.pool.keys[one.place]), "016x"),
             task=one.task,
             arm=one.arm,
             strategy=one.strategy,
             score=one.score,
             probability=one.probability,
-            model=desk.model,
+            model=inquiry.model,
             suggestion=suggestion,
-            why=_reasons(desk, one, suggestion),
+            why=_reasons(inquiry, one, suggestion),
         )
         for one, suggestion in zip(questions, suggestions, strict=True)
     ]
 
 
-def _reasons(desk: Desk, one: Asked, suggestion: Mapping[str, Any] | None) -> dict[str, str | int]:
+def _reasons(
+    inquiry: Inquiry, one: Asked, suggestion: Mapping[str, Any] | None
+) -> dict[str, str | int]:
     """Return what a page can show beside a question: what it wavers between, and on how much."""
     chances = (suggestion or {}).get("probabilities") or {}
     two = [name for name, _ in sorted(chances.items(), key=lambda pair: -pair[1])[:2]]
     between = {"between": ", ".join(two)} if one.strategy == "margin" and len(two) == 2 else {}
-    return {**between, "labels": len(desk.known.labels[one.task])}
+    return {**between, "labels": len(inquiry.known.labels[one.task])}
 
 
 def suggested(
-    desk: Desk, planner: Planner, questions: Sequence[Asked]
+    inquiry: Inquiry, planner: Planner, questions: Sequence[Asked]
 ) -> list[Mapping[str, Any] | None]:
     """Return what a head fitted on the labels so far answers to each question, if one can be."""
     found: list[Mapping[str, Any] | None] = [None] * len(questions)
     for name in {one.task for one in questions}:
-        if desk.pool.tasks[name].reads != "record" or not planner.has_head(name):
+        if inquiry.pool.tasks[name].reads != "record" or not planner.has_head(name):
             continue
         at = [number for number, one in enumerate(questions) if one.task == name]
         places = np.array([questions[number].place for number in at])
-        answers = _answers(planner.head(name), desk, name, places)
+        answers = _answers(planner.head(name), inquiry, name, places)
         for number, answer in zip(at, answers, strict=True):
             (_, value), *_ = answer.items()
             rest = {k: answer[k] for k in ("probability", "probabilities") if k in answer}
@@ -200,34 +202,36 @@ def suggested(
     return found
 
 
-def _answers(learner: Learner, desk: Desk, name: str, places: np.ndarray) -> list[dict[str, Any]]:
-    scores = learner.scores(desk.pool.vectors[name][places])
+def _answers(
+    learner: Learner, inquiry: Inquiry, name: str, places: np.ndarray
+) -> list[dict[str, Any]]:
+    scores = learner.scores(inquiry.pool.vectors[name][places])
     return learner.task.answers(scores, {})
 
 
-def _notes(desk: Desk, questions: Sequence[Asked], n: int) -> list[str]:
+def _notes(inquiry: Inquiry, questions: Sequence[Asked], n: int) -> list[str]:
     found = []
     if len(questions) < n:
         found.append(
             f"{n:,} questions were asked for, but only {len(questions):,} are left: everything "
             "else has an answer or was passed over."
         )
-    strategy = desk.strategy
+    strategy = inquiry.strategy
     if strategy.needs_model:
-        found += [_cold(desk, name, strategy) for name in desk.pool.tasks
-                  if not desk.planner.warm(name)]  # fmt: skip
+        found += [_cold(inquiry, name, strategy) for name in inquiry.pool.tasks
+                  if not inquiry.planner.warm(name)]  # fmt: skip
     return found
 
 
-def _cold(desk: Desk, name: str, strategy: Strategy) -> str:
-    reads = desk.pool.tasks[name].reads
+def _cold(inquiry: Inquiry, name: str, strategy: Strategy) -> str:
+    reads = inquiry.pool.tasks[name].reads
     if strategy.needs_run or (reads == "tokens" and strategy.reads_tokens):
         return f"{name} is asked by {strategy.start} until there is a run that answers it."
     if reads != "record":
         return f"{name} is asked by {strategy.start}: no model of it can be fitted in seconds."
-    labels = desk.planner.trained(name)
+    labels = inquiry.planner.trained(name)
     if len(labels) >= strategy.start_n:
-        only = desk.known.labels[name][int(labels[0])]
+        only = inquiry.known.labels[name][int(labels[0])]
         return (
             f"{name} has one label so far, {only!r}, and a model would learn nothing from it: "
             f"{strategy.start} chooses until there is another."

@@ -10,7 +10,7 @@ import numpy as np
 from allrounder.active import STRATEGIES, Strategy
 from allrounder.active.planning import TRAIN
 from allrounder.active.simulation import Stage, Step
-from allrounder.asking.desk import Desk, chosen_strategy, open_desk, start_of
+from allrounder.asking.inquiry import Inquiry, chosen_strategy, open_inquiry, start_of
 from allrounder.checking import learned
 from allrounder.errors import DataError, ProjectError
 from allrounder.evaluation.sharing import over_seeds
@@ -139,9 +139,9 @@ def simulate(
         STRATEGIES.find(name, at="--simulate")
     if seeds < 1 or rounds < 1 or (n is not None and n < 1):
         raise ProjectError("`seeds`, `rounds` and `n` must be 1 or more.")
-    desk = open_desk(plan, runs=runs, strategy=own, tell=tell)
-    desk, stage, tasks = _staged(plan, desk)
-    total = sum(int((desk.pool.splits[desk.known.places(t)] == TRAIN).sum()) for t in tasks)
+    inquiry = open_inquiry(plan, runs=runs, strategy=own, tell=tell)
+    inquiry, stage, tasks = _staged(plan, inquiry)
+    total = sum(int((inquiry.pool.splits[inquiry.known.places(t)] == TRAIN).sum()) for t in tasks)
     n = n or max(len(tasks), total // (3 * rounds))
     curves, done = {}, 0
     for name in names:
@@ -153,7 +153,7 @@ def simulate(
             tell("replay", done, len(names) * seeds, name)
         curves[name] = _curve(steps, list(tasks))
     metrics = {name: task.decides for name, task in tasks.items()}
-    notes = _notes(desk, stage, n, rounds, seeds)
+    notes = _notes(inquiry, stage, n, rounds, seeds)
     return Replay(metrics=metrics, curves=curves, split="validation", notes=notes)
 
 
@@ -162,13 +162,13 @@ def _start(strategy: Strategy) -> Strategy:
     return strategy if strategy.kind_name() == "random" else start_of(strategy)
 
 
-def _staged(plan: Plan, desk: Desk) -> tuple[Desk, Stage, dict[str, Task]]:
+def _staged(plan: Plan, inquiry: Inquiry) -> tuple[Inquiry, Stage, dict[str, Task]]:
     """Return the tasks that can be replayed, and the pool that has only these."""
-    judge, judged = learned(plan, desk.records), {}
+    judge, judged = learned(plan, inquiry.records), {}
     split = SPLITS.index("validation")
-    for name, task in desk.pool.tasks.items():
-        places = desk.known.places(name)
-        places = places[desk.pool.splits[places] == split]
+    for name, task in inquiry.pool.tasks.items():
+        places = inquiry.known.places(name)
+        places = places[inquiry.pool.splits[places] == split]
         if task.reads == "record" and len(places) >= LEAST:
             judged[name] = places
     if not judged:
@@ -176,8 +176,8 @@ def _staged(plan: Plan, desk: Desk) -> tuple[Desk, Stage, dict[str, Task]]:
             f"There is nothing to replay: no task that reads whole records has {LEAST} labels in "
             "validation. Label some records first, or give a labelled source `split: validation`."
         )
-    tasks = {name: desk.pool.tasks[name] for name in judged}
-    pool = replace(desk.pool, tasks=tasks)
+    tasks = {name: inquiry.pool.tasks[name] for name in judged}
+    pool = replace(inquiry.pool, tasks=tasks)
 
     def score(name: str, truths: list[Any], answers: list[Any]) -> float:
         task = judge[name]
@@ -185,7 +185,7 @@ def _staged(plan: Plan, desk: Desk) -> tuple[Desk, Stage, dict[str, Task]]:
         found = metric.score(task.array(truths), task.array(answers))
         return found if metric.higher_is_better else -found
 
-    return replace(desk, pool=pool), Stage(pool, desk.known, score, judged), tasks
+    return replace(inquiry, pool=pool), Stage(pool, inquiry.known, score, judged), tasks
 
 
 def _curve(steps: Sequence[Sequence[Step]], tasks: Sequence[str]) -> Curve:
@@ -200,11 +200,12 @@ def _curve(steps: Sequence[Sequence[Step]], tasks: Sequence[str]) -> Curve:
     )
 
 
-def _notes(desk: Desk, stage: Stage, n: int, rounds: int, seeds: int) -> list[str]:
+def _notes(inquiry: Inquiry, stage: Stage, n: int, rounds: int, seeds: int) -> list[str]:
     labels = ", ".join(f"{len(places):,} of {name}" for name, places in stage.judged.items())
     seeded = f"{seeds} seeds, intervals of 95 % over them" if seeds > 1 else "one seed"
     return [
-        f"{rounds} rounds of {n} questions about {len(desk.pool):,} records, {seeded}; points.",
-        f"Heads on {desk.origin}, judged by validation labels: {labels}. Test was not looked at.",
+        f"{rounds} rounds of {n} questions about {len(inquiry.pool):,} records, {seeded}; points.",
+        f"Heads on {inquiry.origin}, judged by validation labels: {labels}. "
+        "Test was not looked at.",
         "`all the way` is the mean over rounds: what you have whenever you stop.",
     ]

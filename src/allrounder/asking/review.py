@@ -18,7 +18,7 @@ from allrounder.active.audit import Court, Gain
 from allrounder.active.planning import TRAIN
 from allrounder.active.stopping import STEP as COMPARED
 from allrounder.active.stopping import Outlook, outlook
-from allrounder.asking.desk import Desk
+from allrounder.asking.inquiry import Inquiry
 from allrounder.ledger import Answer, Question, remaining
 from allrounder.records import SPLITS
 from allrounder.runs import write_text
@@ -95,12 +95,12 @@ class Review:
 
 
 def review(
-    desk: Desk, questions: Iterable[Question], events: Sequence[Answer], *, path: Path
+    inquiry: Inquiry, questions: Iterable[Question], events: Sequence[Answer], *, path: Path
 ) -> Review | None:
     """Return what asking has come to, looked at anew where there are `STEP` answers more.
 
     Args:
-        desk: the pool, with all labels.
+        inquiry: the pool, with all labels.
         questions: all that were ever asked.
         events: all answers.
         path: where the last look is kept.
@@ -111,8 +111,8 @@ def review(
         return old if labels else None
     arms = {(one.key, one.task): one.arm for one in questions if one.arm != "repeat"}
     tasks = {
-        name: _looked_at(desk, name, task, arms, labels)
-        for name, task in desk.pool.tasks.items()
+        name: _looked_at(inquiry, name, task, arms, labels)
+        for name, task in inquiry.pool.tasks.items()
         if task.reads == "record"
     }
     found = Review(len(labels), tasks, _longer(old, tasks, len(labels)))
@@ -138,33 +138,33 @@ def _longer(
 
 
 def _looked_at(
-    desk: Desk,
+    inquiry: Inquiry,
     name: str,
     task: Task,
     arms: Mapping[tuple[str, str], str],
     labels: Sequence[Answer],
 ) -> TaskReview:
-    known = desk.known.labels[name]
+    known = inquiry.known.labels[name]
     mine = [one for one in labels if one.task == name]
     keys = np.array([int(one.key, 16) for one in mine], dtype=np.uint64)
-    at = desk.gathered.places(keys)
+    at = inquiry.gathered.places(keys)
     drawn = {arm: [] for arm in ("chosen", "random", None)}
     history: dict[int, None] = {}
     for one, place in zip(mine, at.tolist(), strict=True):
-        if place >= 0 and place in known and desk.pool.splits[place] == TRAIN:
+        if place >= 0 and place in known and inquiry.pool.splits[place] == TRAIN:
             history.pop(place, None)
             history[place] = None
             drawn[arms.get((one.key, name))].append(place)
-    places = desk.known.places(name)
-    earlier = [place for place in desk.planner.trained(name).tolist() if place not in history]
+    places = inquiry.known.places(name)
+    earlier = [place for place in inquiry.planner.trained(name).tolist() if place not in history]
     court = Court(
         task=task,
-        vectors=desk.pool.vectors[name],
+        vectors=inquiry.pool.vectors[name],
         labels=known,
-        judged=places[desk.pool.splits[places] == VALIDATION],
+        judged=places[inquiry.pool.splits[places] == VALIDATION],
         judge=_judge(task, list(known.values())),
     )
-    free = desk.known.open(desk.pool, name, desk.pool.order(desk.strategy.seed), TRAIN)
+    free = inquiry.known.open(inquiry.pool, name, inquiry.pool.order(inquiry.strategy.seed), TRAIN)
     chosen, random = (np.unique(drawn[arm]).astype(np.int64) for arm in ("chosen", "random"))
     return TaskReview(
         metric=task.decides,

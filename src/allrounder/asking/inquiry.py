@@ -33,7 +33,7 @@ POOL = "pool"
 
 
 @dataclass
-class Desk:
+class Inquiry:
     """A pool of a project, what is known of it, and how questions are chosen.
 
     Args:
@@ -115,9 +115,9 @@ def chosen_strategy(plan: Plan, kind: str | None) -> Strategy:
     return replace(found, **{name: value for name, value in mine.items() if name != "kind"})
 
 
-def open_desk(
+def open_inquiry(
     plan: Plan, *, runs: Path, strategy: Strategy, tell: Tell, waits: bool = True
-) -> Desk:
+) -> Inquiry:
     """Read the records, and run the encoders over those that were not read before.
 
     Args:
@@ -138,7 +138,7 @@ def open_desk(
     told = partial(_encoding, tell)
     said = encoded(model, records, gathered.rows, cache=plan.cache / POOL, progress=told)
     pool = pool_of(records, gathered, tasks, model.inputs, said)
-    return Desk(
+    return Inquiry(
         strategy=strategy,
         records=records,
         gathered=gathered,
