@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 
 import pytest
 
@@ -155,6 +156,15 @@ def test_all_go_by_one_clock(where):
     with Answers(where) as one, Answers(where) as other:
         assert abs(one.clock() - other.clock()) < 5
         assert one.hold(lambda _: {Hold("a", "ada", "tab", one.clock())}) == one.holds()
+
+
+def test_a_clock_that_is_wrong_is_set_right_by_the_servers(database, monkeypatch):
+    with Answers(database) as answers:
+        right = answers.clock()
+        monkeypatch.setattr(time, "time", lambda: right + 5000)
+        assert answers.clock() > right + 4000
+        answers.hold(lambda held: held)
+        assert abs(answers.clock() - right) < 60
 
 
 def test_a_ledger_from_before_gets_the_table(tmp_path):

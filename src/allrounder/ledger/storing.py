@@ -124,6 +124,7 @@ class Store:
     def hold(self, change: Callable[[set[Hold]], set[Hold]]) -> set[Hold]:
         """Replace who is at work on what by what a function makes of it; return that."""
         with self._link(writes=True) as link:
+            self._compare_clocks(link)
             old = {Hold(**row) for row in link.execute(select(HOLDS)).mappings()}
             new = change(old)
             if gone := [(one.key, one.who) for one in old - new]:
@@ -174,8 +175,7 @@ class Store:
 
     def _check_server(self, link: Connection) -> None:
         """Look at the format of a ledger in a database; name an empty one."""
-        told = link.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar()
-        self._ahead = float(told) - time.time()
+        self._compare_clocks(link)
         tables = inspect(link)
         if not tables.has_table(ABOUT.name):
             taken = [table.name for table in (*APPENDED, HOLDS) if tables.has_table(table.name)]
@@ -199,6 +199,12 @@ class Store:
             self.newer = LEDGER.too_new(str(self.where), int(found))
             if not self.read_only:
                 raise RunError(self.newer)
+
+    def _compare_clocks(self, link: Connection) -> None:
+        """Take note of how far a server's clock is ahead, now and then: either may be set."""
+        if not self.where.file:
+            told = link.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar()
+            self._ahead = float(told) - time.time()
 
     # ------------------------------------------------------------------ connections
 
