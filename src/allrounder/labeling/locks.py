@@ -60,7 +60,8 @@ class Locks:
 
     def release(self, key: str, who: str) -> None:
         """Keep a record no longer for a person."""
-        self._change(key, who, None)
+        if who in self._holds.get(key, {}):
+            self._change(key, who, None)
 
     def leave(self, who: str, tab: str) -> None:
         """Let another page of a person have what this one held, unless it comes back at once."""
