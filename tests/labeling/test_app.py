@@ -1,5 +1,6 @@
 """The server without a socket: what it answers, and what it refuses."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -209,6 +210,15 @@ def test_the_cookie_is_for_this_page_alone(made, team):
     told = client(made, team[0]).post("/api/sign-in", json={"token": team[1]["bob"]})
     cookie = told.headers["set-cookie"].lower()
     assert "httponly" in cookie and "samesite=strict" in cookie
+
+
+@pytest.mark.parametrize("tab", [None, 7, "", "x" * 101, "a\0b", "\ud800", "页"])
+def test_a_page_with_a_name_that_no_page_has_gets_nothing_and_holds_nothing(web, made, tab):
+    body = json.dumps({"tab": tab, "have": [], "n": 3})
+    kind = {"Content-Type": "application/json"}
+    told = web.post("/api/next", content=body, headers=kind)
+    assert told.status_code == 400 and "`tab` must name the page." in told.text
+    assert made.answers.holds() == set()
 
 
 def test_two_people_never_get_the_same_record(made, team):

@@ -284,7 +284,7 @@ def _refuse(word: str) -> None:
 
 def _tab(body: dict[str, Any]) -> str:
     tab = body.get("tab")
-    if not isinstance(tab, str) or not 0 < len(tab) <= 100:
+    if not isinstance(tab, str) or not 0 < len(tab) <= 100 or not tab.isascii() or "\0" in tab:
         raise Sorry(400, "request", "`tab` must name the page.")
     return tab
 
