@@ -65,8 +65,8 @@ def refused(path: Path, *changes: str) -> str:
             "`training.epoch` is not a known key. Did you mean 'epochs'? Known: accumulate, "
             "batch_records, batch_tokens, checkpoint_minutes, clip, dropout, "
             "ema, epochs, evaluate_every, first, head_lr, head_start, hold, lift, lr, mixup, "
-            "optimizer, patience, precision, pretraining, probe, r_drop, sampling, schedule, seed, "
-            "snapshots, twins, weighting.",
+            "optimizer, patience, patience_steps, precision, pretraining, probe, r_drop, "
+            "sampling, schedule, seed, snapshots, twins, weighting.",
         ),
         (
             {"training": {"epochs": "many"}},

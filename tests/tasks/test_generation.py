@@ -403,8 +403,9 @@ def test_gradients_of_what_is_written_are_not_compared(desk):
 @pytest.mark.parametrize("light", [False, True])
 @pytest.mark.parametrize(
     "keys",
-    [{"r_drop": 0.5, "dropout": 0.1}, {"patience": 1, "evaluate_every": 0.5, "hold": 0.5},
-     {"snapshots": "own"}, {"head_start": {"steps": 2}}, {"mixup": 0.3}, {"ema": 0.9}],
+    [{"r_drop": 0.5, "dropout": 0.1},
+     {"patience": 1, "patience_steps": 0, "evaluate_every": 0.5, "hold": 0.5}, {"snapshots": "own"},
+     {"head_start": {"steps": 2}}, {"mixup": 0.3}, {"ema": 0.9}],
 )  # fmt: skip
 def test_it_goes_with_other_ways_to_train(desk, light, keys):
     tasks = {"tasks": {"reply": LIGHT, "topic": {"kind": "multiclass"}}} if light else {}

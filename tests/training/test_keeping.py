@@ -17,9 +17,9 @@ def weights(step):
     return {"w": torch.full((2,), float(step))}
 
 
-def updated(folder, scores, patience=3):
+def updated(folder, scores, patience=3, least=0):
     """Return the keeper after `scores`, pairs of topic and mood, and the tasks done at each."""
-    keeper = Keeper(folder, TASKS, patience)
+    keeper = Keeper(folder, TASKS, patience, least=least)
     done = []
     for step, (topic, mood) in enumerate(scores, 1):
         found = {"topic": topic, "mood": mood}
@@ -74,6 +74,12 @@ def test_what_is_shipped_can_always_be_loaded(tmp_path_factory, scores, patience
 def test_a_task_is_done_when_its_patience_is_over_and_not_before(tmp_path):
     _, done = updated(tmp_path, [(0.5, 3), (0.5, 2), (0.5, 1), (0.4, 0.5)], patience=2)
     assert done == [[], [], ["topic"], ["topic"]]
+
+
+def test_a_task_is_not_done_before_so_many_steps_without_a_better_score(tmp_path):
+    scores = [(0.5, 3), *[(0.5, 2 / step) for step in range(1, 6)], (0.4, 0.2)]
+    _, done = updated(tmp_path, scores, patience=2, least=5)
+    assert done == [[], [], [], [], [], ["topic"], ["topic"]]
 
 
 def test_a_task_that_stopped_keeps_its_best_while_others_go_on(tmp_path):

@@ -421,6 +421,7 @@ def test_whoever_runs_the_loop_may_stop_it_at_any_step():
     [
         ({"epochs": 0}, "`training` has `epochs: 0.0`. Expected more than 0."),
         ({"batch_records": -1}, "`training` has `batch_records: -1`. Expected more than 0."),
+        ({"patience_steps": -1}, "`training` has `patience_steps: -1`. Expected 0 or more."),
         ({"dropout": 1.0}, "`training` has `dropout: 1.0`. Expected 0 to less than 1."),
         ({"weighting": "pcgard"}, "`training.weighting.kind`: there is no weighting kind 'pcgard'. "
          "Did you mean 'pcgrad'?"),

@@ -16,7 +16,7 @@ from allrounder import Project, RunError
 TRAINING = {
     "epochs": 4, "batch_records": 8, "lr": 0.01, "head_lr": 0.05, "precision": "fp32",
     "dropout": 0.1, "evaluate_every": 0.5, "snapshots": "own", "sampling": {"kind": "smoothed"},
-    "patience": 2, "probe": False, "checkpoint_minutes": 1e-4,
+    "patience": 2, "patience_steps": 0, "probe": False, "checkpoint_minutes": 1e-4,
 }  # fmt: skip
 TEXT = {"kind": "text", "model": "tiny", "dropout": 0.1, "max_tokens": 24, "tune": "top:2"}
 MOMENTS = [1, 3, 4, "step 3", 20, 30, [5, "step 5", 9]]

@@ -129,7 +129,13 @@ def test_without_a_hold_the_first_tasks_are_let_go(tmp_path, monkeypatch):
 
 def test_a_task_that_has_stopped_stays_stopped_and_is_held(tmp_path, monkeypatch):
     (_, course), whole = trained(
-        tmp_path, monkeypatch, epochs=30, patience=1, head_lr=0.3, evaluate_every=0.5
+        tmp_path,
+        monkeypatch,
+        epochs=30,
+        patience=1,
+        patience_steps=0,
+        head_lr=0.3,
+        evaluate_every=0.5,
     )
     assert course.history[-1]["epoch"] < 30, "all tasks were past their best"
     assert whole.settings.hold == 0.25

@@ -101,7 +101,8 @@ def train(
     )
     _freeze(job, loop, prepared)
     most = INGREDIENTS if job.settings.snapshots == "soup" else 0
-    keeper = Keeper(job.run.path / "steps", job.tasks, job.settings.patience, most)
+    waits = {"patience": job.settings.patience, "least": job.settings.patience_steps}
+    keeper = Keeper(job.run.path / "steps", job.tasks, most=most, **waits)
     course, path = Course(), job.run.path / CHECKPOINT
     if resume and path.exists():
         saved = restore(path, loop)

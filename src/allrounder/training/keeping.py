@@ -23,6 +23,7 @@ class Keeper:
         folder: where snapshots lie, one file a step.
         tasks: the tasks.
         patience: evaluations without a better score after which a task is done.
+        least: steps since its best score before which no task is done.
         most: how many snapshots are kept as ingredients of a soup, those that cost tasks least.
         scores: by step, the deciding metric of each task on validation records.
         best: by task, the step of its best score.
@@ -32,6 +33,7 @@ class Keeper:
     tasks: Mapping[str, Task]
     patience: int
     most: int = 0
+    least: int = 0
     scores: dict[int, dict[str, float]] = field(default_factory=dict)
     best: dict[str, int] = field(default_factory=dict)
     waited: dict[str, int] = field(default_factory=dict)
@@ -51,7 +53,11 @@ class Keeper:
         if step in self.wanted:
             save_tensors(self.path(step), weights)
         self._tidy()
-        return [name for name, waited in self.waited.items() if waited >= self.patience]
+        return [
+            name
+            for name, waited in self.waited.items()
+            if waited >= self.patience and step - self.best[name] >= self.least
+        ]
 
     def _metric(self, name: str) -> Metric:
         return self.tasks[name].metrics()[self.tasks[name].decides]

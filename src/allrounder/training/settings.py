@@ -132,6 +132,8 @@ class Training:
             what is evaluated, kept and shipped is the average, while training goes on with the
             weights as they are; 0 averages nothing.
         patience: evaluations without a better score after which a task stops to train.
+        patience_steps: steps without one before which no task stops: where records are few, three
+            epochs are a handful of steps, and scores of a few records move by chance.
         hold: the share of its records that a stopped task is still shown, to keep to what its best
             snapshot says of them; 0 lets it go.
         first: tasks that train alone for `epochs`, before the others train for as many
@@ -181,6 +183,7 @@ class Training:
     mixup: float = 0.0
     ema: float = 0.0
     patience: int = 3
+    patience_steps: int = 100
     hold: float = 0.25
     first: list[str] = field(default_factory=list)
     evaluate_every: float = 1.0
@@ -200,21 +203,19 @@ class Training:
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected more than 0.")
+        for name in ("patience_steps", "r_drop", "mixup"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected 0 or more.")
+        for name in ("ema", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"has `{name}: {getattr(self, name)}`. Expected 0 to less than 1.")
         if not 0 <= self.hold <= 1:
             raise ValueError(f"has `hold: {self.hold}`. Expected 0 to 1.")
-        if not 0 <= self.r_drop < math.inf:
-            raise ValueError(f"has `r_drop: {self.r_drop}`. Expected 0 or more.")
-        if not 0 <= self.mixup < math.inf:
-            raise ValueError(f"has `mixup: {self.mixup}`. Expected 0 or more.")
         if self.mixup and self.r_drop:
             raise ValueError(
                 "has `mixup` and `r_drop`. The one mixes records, the other compares two passes "
                 "over each: leave one of them out."
             )
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"has `ema: {self.ema}`. Expected 0 to less than 1.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"has `dropout: {self.dropout}`. Expected 0 to less than 1.")
 
     @property
     def num_epochs(self) -> float:
