@@ -6,7 +6,7 @@ and 200 labelled records, of which a fifth chooses the snapshot, drawn anew by e
 steps, so `patience: 3`, counted in epochs, is over after 6 to 15 steps. What differs is
 `training.patience_steps`: 0, by which only epochs count, and the default.
 
-Default size: five seeds, two at a time on a core each, some 8 minutes; --full: ten.
+Default size: five seeds, two at a time on a core each, some ten minutes; --full: ten.
 """
 
 import multiprocessing
